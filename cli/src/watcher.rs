@@ -69,6 +69,10 @@ impl Watcher for Printer {
                 let shown = escape::path(&path);
                 self.warning(&format!("another manifest is already at `{shown}` and was left as it is"));
             }
+            Event::Offer { port, taken_port: Some(taken), .. } => self.warning(&format!(
+                "UDP port {taken}, which earlier offers name, is taken by another program: this run listens at port {port}, and \
+                 the next one tries {taken} again"
+            )),
             Event::KeepsSeeding => self.note("serving on until Ctrl-C"),
             Event::OldRecordAside { file, path } => self.warning(&format!(
                 "the record of an earlier download stood beside `{}`; it is now called `{}`",

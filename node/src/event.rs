@@ -112,6 +112,9 @@ pub enum Event {
         offer: SignedOffer,
         /// The UDP port on which the transfer listens.
         port: u16,
+        /// The port of earlier offers, if another program has it: the transfer listens on another until it is started again, and
+        /// those offers lead nowhere meanwhile.
+        taken_port: Option<u16>,
     },
     /// The offer was signed anew.
     OfferRenewed(SignedOffer),

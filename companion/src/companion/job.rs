@@ -16,6 +16,7 @@ use minimodel_wire::SignedOffer;
 
 use super::Core;
 use super::row::TransferRow;
+use super::running::Listening;
 use crate::host::Host;
 use crate::model::{Cause, Endpoint};
 use crate::problem::{Problem, code};
@@ -179,7 +180,12 @@ impl Watcher for JobWatcher {
             Event::Swarm(_) => {}
             Event::Snapshot(snapshot) => core.take_snapshot(self.id, self.run, snapshot),
             Event::OfferRenewed(offer) => core.renewed(self.id, self.run, offer),
-            Event::Offer { offer, port } => core.offered(self.id, self.run, port, offer),
+            Event::Offer { ref offer, port, taken_port } => {
+                core.offered(self.id, self.run, Listening { port, taken_port }, offer.clone());
+                if taken_port.is_some() {
+                    core.checks.host.tell(event);
+                }
+            }
             other => core.checks.host.tell(other),
         }
     }

@@ -10,6 +10,7 @@ use minimodel_wire::SignedOffer;
 use super::Core;
 use super::job::JobOutcome;
 use super::row::{End, TransferRow};
+use super::running::Listening;
 use super::state::State;
 use crate::model::{Cause, EntryState, Event, Kind, NewShare};
 use crate::problem::{Problem, code};
@@ -28,18 +29,20 @@ impl Core {
         self.show(&state, id);
     }
 
-    pub(super) fn offered(&self, id: u64, run: u64, port: u16, offer: SignedOffer) {
+    pub(super) fn offered(&self, id: u64, run: u64, listening: Listening, offer: SignedOffer) {
         let mut state = self.lock();
         let Some(running) = state.runs.of_run(id, run) else { return };
         running.offer = Some(offer);
+        running.listening = Some(listening);
         if let Some(row) = state.table.get(id).cloned() {
             if row.kind == Kind::Share {
                 // The share works again, so its backoff starts over.
                 state.retries.clear(id);
             }
-            if row.last_port != Some(port) {
+            let last_port = Some(listening.preferred_port());
+            if row.last_port != last_port {
                 // If this fails, the next run takes another port, and the offer changes.
-                let _ = state.table.keep(TransferRow { last_port: Some(port), ..row });
+                let _ = state.table.keep(TransferRow { last_port, ..row });
             }
         }
         self.show(&state, id);

@@ -120,7 +120,15 @@ impl Core {
             return Err(no_thread(&error));
         }
         // The thread's reports wait for the lock, so they find the run in its place.
-        state.runs.begin(RunningTransfer { run, row, desired, control, offer: None, snapshot: None });
+        state.runs.begin(RunningTransfer {
+            run,
+            row,
+            desired,
+            control,
+            offer: None,
+            listening: None,
+            snapshot: None,
+        });
         Ok(())
     }
 

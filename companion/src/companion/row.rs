@@ -67,7 +67,8 @@ pub(super) struct TransferRow {
     #[serde(default)]
     pub(super) paused: bool,
     pub(super) end: Option<End>,
-    /// The UDP port of the last run, used again so that offers stay valid.
+    /// The UDP port of the last run, or the one that it was to have and another program had: tried first, so that offers stay
+    /// valid.
     pub(super) last_port: Option<u16>,
     #[serde(default)]
     pub(super) created_unix: u64,

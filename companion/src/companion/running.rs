@@ -11,6 +11,22 @@ use super::moved_bytes::MovedBytes;
 use super::row::TransferRow;
 use crate::model::{Cause, Peer};
 
+/// The UDP ports of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Listening {
+    /// The port on which it listens.
+    pub(super) port: u16,
+    /// The port that it was to have, if another program had it.
+    pub(super) taken_port: Option<u16>,
+}
+
+impl Listening {
+    /// The port that the next run tries first.
+    pub(super) fn preferred_port(self) -> u16 {
+        self.taken_port.unwrap_or(self.port)
+    }
+}
+
 /// Control and last snapshot of a running transfer.
 #[derive(Debug)]
 pub(super) struct RunningTransfer {
@@ -22,6 +38,8 @@ pub(super) struct RunningTransfer {
     pub(super) desired: Desired,
     pub(super) control: Control,
     pub(super) offer: Option<SignedOffer>,
+    /// `None`: it listens on none so far.
+    pub(super) listening: Option<Listening>,
     pub(super) snapshot: Option<Box<Snapshot>>,
 }
 
@@ -185,7 +203,8 @@ mod tests {
     fn running(run: u64) -> RunningTransfer {
         let row = TransferRow { id: 3, ..TransferRow::fetch(NewFetch::default(), "ab".repeat(32), 7) };
         let control = Control::default();
-        RunningTransfer { run, row, desired: Desired::FetchManifest, control, offer: None, snapshot: None }
+        let desired = Desired::FetchManifest;
+        RunningTransfer { run, row, desired, control, offer: None, listening: None, snapshot: None }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::retries::Retries;
 use super::row::TransferRow;
 use super::running::Runs;
 use super::table::TransferTable;
+use crate::doctor::ListenAt;
 use crate::library::Library;
 use crate::model::Kind;
 
@@ -95,8 +96,9 @@ impl State {
         self.table.all().map(|row| row.created_unix).max().max(self.consents.book.newest_unix())
     }
 
-    /// Returns the address at which each transfer listens.
-    pub(super) fn listens(&self) -> Vec<(u64, SocketAddr)> {
+    /// Returns the address at which each transfer listens or will listen, and that at which it was to listen, where another
+    /// program had the port.
+    pub(super) fn listens(&self) -> Vec<ListenAt> {
         // A transfer that is starting or stopping may or may not hold its port, so its port is no evidence.
         let is_settled = |row: &&TransferRow| {
             self.runs.of(row.id).is_none_or(|running| {
@@ -111,13 +113,17 @@ impl State {
             is_shared(row) && !runs(row) && others().any(runs)
         };
         let settled = self.table.all().filter(is_settled).filter(|row| !is_held(row));
-        let listens = settled.filter_map(|row| {
-            let mut at = row.endpoint.listen.unwrap_or((Ipv6Addr::UNSPECIFIED, 0).into());
-            if at.port() == 0 {
-                at.set_port(row.last_port?);
-            }
-            Some((row.id, at))
+        let listens = settled.flat_map(|row| {
+            let at = |port: u16, is_lost: bool| {
+                let named = row.endpoint.listen.unwrap_or((Ipv6Addr::UNSPECIFIED, 0).into());
+                let port = Some(named.port()).filter(|&port| port != 0).unwrap_or(port);
+                ListenAt { transfer: row.id, address: SocketAddr::new(named.ip(), port), is_lost }
+            };
+            let now = self.runs.of(row.id).and_then(|running| running.listening);
+            let port = now.map(|now| now.port).or(row.last_port).unwrap_or(0);
+            let lost = now.and_then(|now| now.taken_port).map(|port| at(port, true));
+            std::iter::once(at(port, false)).chain(lost)
         });
-        listens.collect()
+        listens.filter(|listen| listen.address.port() != 0).collect()
     }
 }

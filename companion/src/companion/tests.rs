@@ -81,7 +81,15 @@ fn end_of_a_run_is_not_booked_to_the_request_that_replaced_it() {
             let row = TransferRow { paused: true, ..state.table.row(id).unwrap() };
             state.table.put(row.clone()).unwrap();
             let control = Control::default();
-            let running = RunningTransfer { run: 1, row, desired: RUN, control, offer: None, snapshot: None };
+            let running = RunningTransfer {
+                run: 1,
+                row,
+                desired: RUN,
+                control,
+                offer: None,
+                listening: None,
+                snapshot: None,
+            };
             state.runs.begin(running);
         }
         if is_replaced {
@@ -107,7 +115,8 @@ fn transfer_that_is_to_stop_shows_no_offer_while_its_run_ends() {
     let offer = Offer { peer, swarm_id: [1; 32], addresses, expires_unix: 1_000 };
     let offer = Some(SignedOffer::sign(offer, &key).unwrap());
     let (control, snapshot) = (Control::default(), Some(Box::default()));
-    state.runs.begin(RunningTransfer { run: 1, row, desired: RUN, control, offer, snapshot });
+    let running = RunningTransfer { run: 1, row, desired: RUN, control, offer, listening: None, snapshot };
+    state.runs.begin(running);
     assert_eq!(core.view(&state, id).unwrap().offer, None);
 }
 

@@ -30,8 +30,8 @@ pub struct Around<'a> {
     pub data: &'a Path,
     /// The companion's status; `None`: the database that holds it cannot be used.
     pub status: Option<Status>,
-    /// Address at which each transfer listens, or would when it runs. Port 0 is skipped.
-    pub listens: &'a [(u64, SocketAddr)],
+    /// Addresses at which transfers listen, or would when they run. Port 0 is skipped.
+    pub listens: &'a [ListenAt],
     /// Why the database cannot be used.
     pub database_fault: Option<String>,
     /// Whether the database's last commit was damaged and the one before it was restored:
@@ -39,6 +39,17 @@ pub struct Around<'a> {
     pub is_repaired: bool,
     /// Verdict on the consent log's chain, or why it cannot be read: [`verify`](minimodel::consent::verify).
     pub log: Result<LogVerdict, String>,
+}
+
+/// An address at which a transfer is expected to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenAt {
+    /// The transfer.
+    pub transfer: u64,
+    /// The address.
+    pub address: SocketAddr,
+    /// True if the run listens elsewhere, since another program had this port, which earlier offers name.
+    pub is_lost: bool,
 }
 
 /// Gathers the facts.
@@ -63,8 +74,8 @@ pub fn gather(around: Around<'_>) -> Facts {
         no_ipv6: bind((Ipv6Addr::UNSPECIFIED, 0).into()).err().map(|error| error.to_string()),
         listens: listens
             .iter()
-            .filter(|(_, address)| address.port() != 0)
-            .map(|&(transfer, address)| listen(transfer, address, &status))
+            .filter(|listen| listen.address.port() != 0)
+            .map(|listen| look_at(listen, &status))
             .collect(),
         offered: status.transfers.iter().filter_map(offered).collect(),
         socket_buffers: kernel_number("rmem_max").zip(kernel_number("wmem_max")),
@@ -169,14 +180,16 @@ fn bind(address: SocketAddr) -> io::Result<()> {
     UdpSocket::bind(address).map(drop)
 }
 
-fn listen(transfer: u64, address: SocketAddr, status: &Status) -> Listen {
+fn look_at(listen: &ListenAt, status: &Status) -> Listen {
+    let ListenAt { transfer, address, is_lost } = *listen;
     let runs = |found: &Transfer| found.id == transfer && found.state == State::Running;
     let bound = match bind(address) {
         Ok(()) => Bound::Free,
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Bound::Taken,
         Err(error) => Bound::Refused(error.to_string()),
     };
-    Listen { transfer, address, is_running: status.pid != 0 && status.transfers.iter().any(runs), bound }
+    let is_running = !is_lost && status.pid != 0 && status.transfers.iter().any(runs);
+    Listen { transfer, address, is_running, bound }
 }
 
 fn offered(transfer: &Transfer) -> Option<Offered> {

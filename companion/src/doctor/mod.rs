@@ -17,7 +17,7 @@ mod units;
 pub use address::{Reach, reach};
 pub use cause::{CAUSES, advice, name, words, words_of};
 pub use facts::{Bound, DiskSpace, Facts, Listen, Offered, PathState, Place, PlaceKind};
-pub use gather::{Around, gather};
+pub use gather::{Around, ListenAt, gather};
 pub use units::size;
 
 use crate::model::Finding;

@@ -74,7 +74,7 @@ struct Shared {
     shared_up: Option<RateLimit>,
     shared_down: Option<RateLimit>,
     gate: Option<Arc<dyn QuotaGate>>,
-    /// The UDP port on which peers were served last, 0 if none was, so that a transfer that was paused comes back at it.
+    /// The UDP port on which peers were served first, 0 if none was, so that a transfer that was paused comes back at it.
     port: AtomicU16,
 }
 
@@ -178,9 +178,9 @@ impl Control {
         Some(self.0.port.load(Ordering::Relaxed)).filter(|&port| port != 0)
     }
 
-    /// Keeps the port on which peers are served.
+    /// Keeps the port on which peers are served, unless one is kept already: a run that had to take another comes back to it.
     pub(super) fn keep_port(&self, port: u16) {
-        self.0.port.store(port, Ordering::Relaxed);
+        let _ = self.0.port.compare_exchange(0, port, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Receives `true` when the transfer is to stop.

@@ -42,7 +42,8 @@ pub struct Endpoint {
     pub listen: Option<SocketAddr>,
     /// Addresses to name in offers instead of those of this machine.
     pub advertise: Vec<SocketAddr>,
-    /// The port of an earlier run, tried first if no port is named, so that its offers stay valid.
+    /// The port of an earlier run, tried first if no port is named, so that its offers stay valid. If another program has it, this
+    /// run has another port, and [`Event::Offer`](crate::Event::Offer) says so.
     pub last_port: Option<u16>,
     /// Longest datagram, in bytes of UDP payload; `None`: as long as the path takes.
     pub max_datagram: Option<u16>,
@@ -83,6 +84,12 @@ pub(super) fn bind(endpoint: &Endpoint, key: &SigningKey, incoming: Incoming) ->
     };
     let again = endpoint.last_port.and_then(|port| anywhere(port).ok());
     again.map_or_else(|| anywhere(0), Ok)
+}
+
+/// The port of an earlier run, if `node` was to have it and another program has it now.
+pub(super) fn taken_port(endpoint: &Endpoint, node: &Node) -> Option<u16> {
+    let is_free_to_choose = endpoint.listen.is_none_or(|listen| listen.port() == 0);
+    endpoint.last_port.filter(|&port| is_free_to_choose && port != node.local_address().port())
 }
 
 /// The addresses of this machine that other machines may reach; loopback only if there are no others.

@@ -169,7 +169,7 @@ impl Transfer<'_> {
             };
             if let Some(offer) = offer {
                 // From here on peers may come: a shared endpoint turns those of unknown swarms away.
-                self.run.tell(Event::Offer { offer, port: network.node().local_address().port() });
+                self.run.tell(network.offered(offer));
             }
             let end = self.conclude(network, &mut reports, fetching);
             reports.end();

@@ -18,6 +18,7 @@ mod repair;
 mod reports;
 pub mod runtime;
 mod share;
+mod shared_endpoint;
 mod target;
 
 use std::path::Path;
@@ -37,13 +38,13 @@ pub use lower::{
     Account, Congestion, Controls, Direction, DriverError, Order, PeerShare, QuotaGate, QuotaRefusal,
     RateLimit, ReceiptError, RepairIf, Similarity, StoreError, Supplied,
 };
-pub use network::SharedEndpoint;
 pub use offer::{UnusableOffer, check_offer, read_offer};
 pub use plan::{FetchEnd, FetchError, FetchOptions, FetchPlan, STALL_TIMEOUT};
 pub use receipt::TOOL_VERSION;
 pub use repair::{RepairEnd, RepairError, is_under_way, run as repair, target as repair_target};
 pub use runtime::StartError;
 pub use share::{ShareError, SharePlan, fetch_manifest, run as share};
+pub use shared_endpoint::SharedEndpoint;
 pub use target::{Difference, OtherManifest, Target, TargetError, layout};
 
 use self::network::Network;

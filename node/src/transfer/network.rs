@@ -4,27 +4,25 @@
 //! user may share an endpoint: one socket and one thread drive them all, while the thread of each transfer does what may
 //! block, such as telling its watcher and moving files into place.
 
-use std::collections::BTreeSet;
-use std::fmt;
 use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
 use minimodel_swarm::driver::{DriverError, Incoming, Node};
-use minimodel_wire::PeerId;
-use tokio::runtime::{EnterGuard, Handle, Runtime};
-use tokio::sync::oneshot;
+use minimodel_wire::SignedOffer;
+use tokio::runtime::{EnterGuard, Runtime};
 
 use super::Run;
 use super::endpoint::{self, Endpoint};
 use super::reports::Reports;
 use super::runtime::{LAST_WORK, StartError, build};
+use super::shared_endpoint::{Joined, Lease};
+use crate::event::Event;
 use crate::identity::Identity;
 
 /// The endpoint and the runtime that one transfer uses.
 pub(super) struct Network {
     // Dropped first: it keeps the socket open.
     node: Node,
+    taken_port: Option<u16>,
     runner: Runner,
 }
 
@@ -54,19 +52,26 @@ impl Network {
             None => None,
         };
         let network = match joined {
-            Some(network) => network,
+            Some(Joined { node, taken_port, lease }) => {
+                Self { node, taken_port, runner: Runner::Shared(lease) }
+            }
             None => {
                 let runtime = build()?;
                 let incoming = if serves.is_some() { Incoming::OneSession } else { Incoming::Ignored };
-                let node = within(runtime.handle(), || endpoint::bind(endpoint, &identity.key, incoming))?;
-                Self { node, runner: Runner::Own(runtime) }
+                let node = {
+                    let _within = runtime.enter();
+                    endpoint::bind(endpoint, &identity.key, incoming)?
+                };
+                let taken_port = endpoint::taken_port(endpoint, &node);
+                Self { node, taken_port, runner: Runner::Own(runtime) }
             }
         };
         let end = work(&network);
-        let Self { node, runner } = network;
+        let Self { node, runner, .. } = network;
         drop(node);
-        if let Runner::Own(runtime) = runner {
-            runtime.shutdown_timeout(LAST_WORK);
+        match runner {
+            Runner::Own(runtime) => runtime.shutdown_timeout(LAST_WORK),
+            Runner::Shared(lease) => lease.end(),
         }
         end
     }
@@ -74,6 +79,11 @@ impl Network {
     /// The endpoint.
     pub(super) fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// The event that tells of the offer that leads here.
+    pub(super) fn offered(&self, offer: SignedOffer) -> Event {
+        Event::Offer { offer, port: self.node.local_address().port(), taken_port: self.taken_port }
     }
 
     /// Returns true if other transfers use it too, so that the thread of this one is free while it runs.
@@ -107,165 +117,19 @@ impl Network {
     }
 }
 
-fn within<T>(handle: &Handle, work: impl FnOnce() -> T) -> T {
-    let _within = handle.enter();
-    work()
-}
-
-/// The endpoint that transfers of one user share: one socket and one thread, opened for the first transfer and closed after
-/// the last. Transfers that name an address, or settings of the transport, have an endpoint of their own all the same.
-/// Clones share one endpoint. The default is not open.
-///
-/// ```
-/// # use std::sync::Arc;
-/// # let folder = tempfile::tempdir()?;
-/// use minimodel::Home;
-/// use minimodel::transfer::{Control, Run, SharedEndpoint};
-///
-/// // Each transfer of the program has a control of its own, and all use one UDP port: that of the last time, if it is free.
-/// let shared = SharedEndpoint::at_port(Some(47_113));
-/// let run = |home: &Home| Run {
-///     home: home.clone(),
-///     watcher: Arc::new(()),
-///     control: Control::default(),
-///     shared: Some(shared.clone()),
-/// };
-/// let (one, other) = (run(&Home::at(folder.path())), run(&Home::at(folder.path())));
-/// assert!(one.shared.is_some() && other.shared.is_some());
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Default)]
-pub struct SharedEndpoint(Arc<Mutex<Shared>>);
-
-#[derive(Default)]
-struct Shared {
-    open: Option<Open>,
-    transfers: usize,
-    /// The swarms whose peers may connect.
-    served: BTreeSet<[u8; 32]>,
-    /// The port of before, so that offers stay valid while no transfer runs.
-    last_port: Option<u16>,
-}
-
-/// The open endpoint.
-struct Open {
-    node: Node,
-    peer: PeerId,
-    handle: Handle,
-    /// Ends the thread when it is dropped.
-    end: oneshot::Sender<()>,
-    thread: JoinHandle<()>,
-}
-
-impl SharedEndpoint {
-    /// An endpoint that will try the port of an earlier one first, so that its offers stay valid.
-    pub fn at_port(last_port: Option<u16>) -> Self {
-        Self(Arc::new(Mutex::new(Shared { last_port, ..Shared::default() })))
-    }
-
-    /// Joins the endpoint, and opens it if it is not open. `None`: another transfer serves the same swarm there, or it is open
-    /// with an identity that was replaced since.
-    fn join<E: From<StartError> + From<DriverError>>(
-        &self,
-        endpoint: &Endpoint,
-        identity: &Identity,
-        serves: Option<[u8; 32]>,
-    ) -> Result<Option<Network>, E> {
-        let mut shared = self.lock();
-        if serves.is_some_and(|swarm| shared.served.contains(&swarm)) {
-            return Ok(None);
-        }
-        if shared.open.is_none() {
-            let last_port = shared.last_port.or(endpoint.last_port);
-            let open = Open::at::<E>(&Endpoint { last_port, ..endpoint.clone() }, identity)?;
-            shared.last_port = Some(open.node.local_address().port());
-            shared.open = Some(open);
-        }
-        let open = shared.open.as_ref().filter(|open| open.peer == identity.peer_id());
-        let Some((node, handle)) = open.map(|open| (open.node.clone(), open.handle.clone())) else {
-            return Ok(None);
-        };
-        shared.transfers += 1;
-        shared.served.extend(serves);
-        let lease = Lease { shared: self.clone(), handle, serves };
-        Ok(Some(Network { node, runner: Runner::Shared(lease) }))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for SharedEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shared = self.lock();
-        let address = shared.open.as_ref().map(|open| open.node.local_address());
-        f.debug_struct("SharedEndpoint")
-            .field("address", &address)
-            .field("transfers", &shared.transfers)
-            .finish()
-    }
-}
-
-impl Open {
-    fn at<E: From<StartError> + From<DriverError>>(
-        endpoint: &Endpoint,
-        identity: &Identity,
-    ) -> Result<Self, E> {
-        let runtime = build()?;
-        let handle = runtime.handle().clone();
-        let bind = || endpoint::bind(endpoint, &identity.key, Incoming::ManySessions);
-        let node = within(&handle, bind)?;
-        let (end, ended) = oneshot::channel();
-        let drive = move || {
-            // An error is what the drop of the sender gives.
-            let _ = runtime.block_on(ended);
-            runtime.shutdown_timeout(LAST_WORK);
-        };
-        let thread = std::thread::Builder::new().name("network".to_owned()).spawn(drive);
-        let thread = thread.map_err(StartError::Resources)?;
-        Ok(Self { peer: node.id(), node, handle, end, thread })
-    }
-
-    /// Closes the socket, so that its port is free when this returns.
-    fn close(self) {
-        drop((self.node, self.end));
-        // A panic of the thread was reported where it happened.
-        let _ = self.thread.join();
-    }
-}
-
-/// The part of one transfer in the shared endpoint. The last drop closes it.
-struct Lease {
-    shared: SharedEndpoint,
-    handle: Handle,
-    serves: Option<[u8; 32]>,
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let mut shared = self.shared.lock();
-        shared.transfers -= 1;
-        if let Some(swarm) = self.serves {
-            shared.served.remove(&swarm);
-        }
-        if shared.transfers == 0
-            && let Some(open) = shared.open.take()
-        {
-            // Under the lock: the next transfer finds the port free.
-            open.close();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::UdpSocket;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
 
-    use super::super::{Control, ShareError};
+    use super::super::{Control, ShareError, SharedEndpoint};
     use super::*;
     use crate::home::Home;
+
+    /// Time limit longer than any step takes; it only ends a hang.
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     struct World {
         run: Run,
@@ -335,15 +199,61 @@ mod tests {
     }
 
     #[test]
-    fn earlier_port_is_tried_first() {
+    fn preferred_port_is_tried_first_at_each_opening() {
         let world = World::new();
         let first = world.plain(None, port);
         let shared = Some(SharedEndpoint::at_port(Some(first)));
         let later = World { run: Run { shared, ..world.run }, ..World::new() };
-        assert_eq!(later.plain(None, port), first);
-        // A port that is taken is no failure.
-        let _taken = UdpSocket::bind(("::", first)).or_else(|_| UdpSocket::bind(("0.0.0.0", first))).unwrap();
-        assert_ne!(later.plain(None, port), first);
+        assert_eq!(later.plain(None, |network| (port(network), network.taken_port)), (first, None));
+        // A port that is taken is no failure, and is told.
+        let taken = UdpSocket::bind(("::", first)).or_else(|_| UdpSocket::bind(("0.0.0.0", first))).unwrap();
+        let (other, told) = later.plain(None, |network| (port(network), network.taken_port));
+        assert!(other != first && told == Some(first));
+        // The next transfers are there again.
+        drop(taken);
+        assert_eq!(later.plain(None, |network| (port(network), network.taken_port)), (first, None));
+        // So it is where one transfer has an endpoint of its own.
+        let own = Endpoint { listen: Some(([127, 0, 0, 1], 0).into()), ..Endpoint::default() };
+        let taken = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let held = UdpSocket::bind(taken).unwrap();
+        let own = Endpoint { last_port: Some(taken.port()), ..own };
+        assert_eq!(later.with(&own, None, |network| network.taken_port), Some(taken.port()));
+        drop(held);
+        assert_eq!(
+            later.with(&own, None, |network| (port(network), network.taken_port)),
+            (taken.port(), None)
+        );
+    }
+
+    #[test]
+    fn network_thread_itself_may_drop_the_last_part() {
+        let world = World::new();
+        let shared = world.run.shared.as_ref().unwrap();
+        let endpoint = Endpoint::default();
+        let Joined { node, lease, .. } = shared.join::<ShareError>(&endpoint, &world.identity, None).unwrap().unwrap();
+        let at = node.local_address().port();
+        let (dropped, is_dropped) = mpsc::channel();
+        lease.handle.clone().spawn(async move {
+            drop((node, lease));
+            dropped.send(()).unwrap();
+        });
+        is_dropped.recv_timeout(PATIENCE).expect("the drop does not wait for its own thread");
+        assert_eq!(world.plain(None, port), at, "the next transfer waits for the port");
+    }
+
+    #[test]
+    fn debug_of_a_shared_endpoint_never_waits() {
+        let world = World::new();
+        let shared = world.run.shared.unwrap();
+        let (show, shown) = mpsc::channel();
+        let held = shared.hold();
+        let showing = shared.clone();
+        let thread = std::thread::spawn(move || show.send(format!("{showing:?}")));
+        let text = shown.recv_timeout(PATIENCE).expect("it waits for nobody");
+        drop(held);
+        thread.join().unwrap().unwrap();
+        assert_eq!(text, "SharedEndpoint { .. }");
+        assert_eq!(format!("{shared:?}"), "SharedEndpoint { address: None, transfers: 0 }");
     }
 
     #[test]
@@ -357,7 +267,7 @@ mod tests {
             };
             assert!(catch_unwind(AssertUnwindSafe(bad)).is_err());
             let going_on = async {
-                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
                 7
             };
             assert_eq!(one.run(&mut Reports::None, going_on), 7);

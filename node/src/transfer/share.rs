@@ -194,7 +194,7 @@ fn serve(run: &Run, plan: &SharePlan, source: FileSource, network: &Network) -> 
         node.start_seeding(settings, Arc::new(source))?
     };
     // From here on peers may come: a shared endpoint turns those of unknown swarms away.
-    run.tell(Event::Offer { offer, port: node.local_address().port() });
+    run.tell(network.offered(offer));
     let mut stop = run.control.stop();
     let end = network.run(&mut reports, async move { seeding.run(&mut stop).await });
     reports.end();

@@ -1,7 +1,7 @@
 //! Transfers of a companion that name no address: they share one endpoint.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use minimodel_wire::{Offer, SignedOffer};
 
@@ -95,6 +95,26 @@ fn shares_without_an_address_have_one_port_that_a_restart_keeps() {
         // The offers of before lead to the shares of now.
         sharer.is_whole(&first);
     }
+}
+
+#[test]
+fn port_taken_at_one_start_is_that_of_the_next_start_again() {
+    let mut sharer = Sharer::new();
+    let first = sharer.offers.clone();
+    let port = *ports(&first).first().unwrap();
+    assert_eq!(sharer.house.stop().code, 0);
+    let taken = UdpSocket::bind(("::", port)).or_else(|_| UdpSocket::bind(("0.0.0.0", port))).unwrap();
+    sharer.house.start();
+    let meanwhile = sharer.offers_now();
+    assert!(ports(&meanwhile).len() == 1 && ports(&meanwhile).is_disjoint(&ports(&first)));
+    sharer.is_whole(&meanwhile);
+    let told = sharer.house.home.say("doctor").exits(1).stdout;
+    assert!(told.contains(&format!(":{port} of transfer 1 is taken by another program")), "{told}");
+    assert_eq!(sharer.house.stop().code, 0);
+    drop(taken);
+    sharer.house.start();
+    assert_eq!(ports(&sharer.offers_now()), ports(&first));
+    sharer.is_whole(&first);
 }
 
 #[test]

@@ -295,13 +295,14 @@ fn what_is_gathered_is_what_is_there() {
     let path = data.join("models/m.slm").to_str().unwrap().to_owned();
     let status = Status { transfers: vec![Transfer { path, ..fetch(1) }, share(2)], ..facts().status };
     let any_port = "127.0.0.1:0".parse().unwrap();
+    let at = |transfer, address, is_lost| ListenAt { transfer, address, is_lost };
     let facts = gather(Around {
         now_unix: NOON,
         newest_written_unix: None,
         state: &state,
         data: &data,
         status: Some(status),
-        listens: &[(2, taken), (9, taken), (1, any_port)],
+        listens: &[at(2, taken, false), at(9, taken, false), at(2, taken, true), at(1, any_port, false)],
         database_fault: None,
         is_repaired: false,
         log: minimodel::consent::verify(&state, &data, &[]).map_err(|error| error.to_string()),
@@ -321,7 +322,7 @@ fn what_is_gathered_is_what_is_there() {
     let [disk] = facts.disks.as_slice() else { panic!("{:?}", facts.disks) };
     assert!(disk.free_bytes > 0 && disk.needed_bytes == 3 << 20 && disk.fetches == [1], "{disk:?}");
     let listens: Vec<_> = facts.listens.iter().map(|l| (l.transfer, l.is_running, l.bound.clone())).collect();
-    assert_eq!(listens, [(2, true, Bound::Taken), (9, false, Bound::Taken)]);
+    assert_eq!(listens, [(2, true, Bound::Taken), (9, false, Bound::Taken), (2, false, Bound::Taken)]);
     assert!(!examine(&facts).is_empty());
 }
 
