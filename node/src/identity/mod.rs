@@ -1,18 +1,11 @@
 //! The identity of this user: one Ed25519 key, created on first use, never replaced.
 //!
-//! The file `identity.key` in the data folder is text, three lines, mode 0600:
-//!
-//! ```text
-//! minimodel-identity 1
-//! seed 64 lowercase hex digits, the secret
-//! peer 52 characters, the peer id that belongs to it
-//! ```
-//!
-//! The third line makes a changed digit an error instead of another identity. A file that is damaged, cannot be read, is
-//! not this user's, or is accessible to others is an error that names the next step. The seed is all that is needed to
-//! act as this peer and publisher, so nothing is guessed and nothing is repaired.
+//! A file that is damaged, cannot be read, is not this user's, or is accessible to others is an error that carries what was
+//! found. The seed is all that is needed to act as this peer and publisher, so nothing is guessed and nothing is repaired.
 
-use std::fmt;
+mod error;
+mod text;
+
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -21,13 +14,14 @@ use ed25519_dalek::SigningKey;
 use minimodel_swarm::store::files::{self, NewFile};
 use minimodel_wire::PeerId;
 
+pub use self::error::{IdentityDamage, IdentityError};
+use self::text::{parse, render};
 use crate::event::{Event, Watcher};
 use crate::home::{Home, HomeError};
-use crate::input::{self, OpenError};
+use crate::input;
 use crate::private::{self, Exposed, Others};
 
 const FILE_NAME: &str = "identity.key";
-const HEAD: &str = "minimodel-identity 1";
 
 /// Longer than any valid file, which has 149 bytes.
 const MAX_BYTES: u64 = 1024;
@@ -52,140 +46,6 @@ pub struct Identity {
     pub path: PathBuf,
     /// True if it was created just now.
     pub is_new: bool,
-}
-
-/// Why there is no identity to use.
-///
-/// ```
-/// # let folder = tempfile::tempdir()?;
-/// # let home = minimodel::Home::at(folder.path());
-/// use minimodel::{Identity, IdentityError};
-///
-/// let identity = Identity::create_new(&home, &())?;
-/// // A second key is never made over the first: the program goes on with the one that is there.
-/// let again = Identity::create_new(&home, &());
-/// assert!(matches!(again, Err(IdentityError::Exists { path }) if path == identity.path));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, thiserror::Error)]
-pub enum IdentityError {
-    /// Its folder cannot be used.
-    #[error(transparent)]
-    Home(#[from] HomeError),
-    /// Its file was not opened.
-    #[error("the identity `{}` was not opened", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: OpenError,
-    },
-    /// Its file could not be read.
-    #[error("the identity `{}` could not be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Another account owns its file or has access to it.
-    #[error("the identity `{}` is not this user's alone: {exposed}", path.display())]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// The foreign owner, or the mode.
-        exposed: Exposed,
-    },
-    /// Its file is not what this program wrote.
-    #[error("the identity `{}` is damaged: {damage}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it. It never quotes the text, which is secret.
-        damage: IdentityDamage,
-    },
-    /// Its name is a symbolic link that leads nowhere; it is not filled through the link.
-    #[error("the identity `{}` is a link that leads nowhere", path.display())]
-    DanglingLink {
-        /// The link.
-        path: PathBuf,
-    },
-    /// There is an identity already, and it is never replaced.
-    #[error("there is an identity already: `{}`", path.display())]
-    Exists {
-        /// Its file.
-        path: PathBuf,
-    },
-    /// The system gave no random numbers for a new key.
-    #[error("the system gave no randomness: {0}")]
-    NoRandomness(io::Error),
-    /// The data folder could not be created.
-    #[error("the data folder `{}` could not be created", path.display())]
-    CreateFolder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A new identity could not be written.
-    #[error("the identity `{}` could not be written", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-/// What is wrong with the text of an identity.
-///
-/// ```
-/// # let folder = tempfile::tempdir()?;
-/// # let identity = Identity::create_new(&minimodel::Home::at(folder.path()), &())?;
-/// use minimodel::{Identity, IdentityError, identity::IdentityDamage};
-///
-/// std::fs::write(&identity.path, "not a key\n")?;
-/// // The program asks its user for a copy of the file, and makes no other key.
-/// let Err(IdentityError::Damaged { damage, .. }) = Identity::read(&identity.path) else { panic!() };
-/// assert_eq!(damage, IdentityDamage::Head);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IdentityDamage {
-    /// It is not UTF-8.
-    NoText,
-    /// Its last line has no line end.
-    NoEnd,
-    /// Its first line is not that of this version.
-    Head,
-    /// Its second line is not a seed.
-    NoSeed,
-    /// Its seed is not lowercase hex.
-    SeedDigits,
-    /// Its seed has not 64 digits.
-    SeedLength,
-    /// Its third line is not a peer id.
-    NoPeer,
-    /// It has more than three lines.
-    Lines,
-    /// Its peer id does not belong to its seed.
-    OtherPeer,
-}
-
-impl fmt::Display for IdentityDamage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoText => "it is not text",
-            Self::NoEnd => "its last line has no end",
-            Self::Head => "its first line is not `minimodel-identity 1`",
-            Self::NoSeed => "its second line is not a seed",
-            Self::SeedDigits => "its seed is not lowercase hex",
-            Self::SeedLength => "its seed has not 64 digits",
-            Self::NoPeer => "its third line is not a peer id",
-            Self::Lines => "it has more than three lines",
-            Self::OtherPeer => "its peer id does not belong to its seed",
-        })
-    }
 }
 
 impl Identity {
@@ -289,39 +149,13 @@ fn create(path: &Path) -> Result<Identity, IdentityError> {
     // Written whole or not at all, so that a process that starts at the same time never reads half a key.
     let write = || {
         let mut file = NewFile::create(path, files::PRIVATE)?;
-        file.fill(render(&identity).as_bytes())?;
+        file.fill(render(&identity.key).as_bytes())?;
         // Some file systems cannot sync a folder; the file itself is synced by then.
         let _ = file.place()?.sync_folder();
         Ok(())
     };
     write().map_err(|source| IdentityError::Write { path: path.to_owned(), source })?;
     Ok(identity)
-}
-
-fn render(identity: &Identity) -> String {
-    let seed = HEXLOWER.encode(identity.key.as_bytes());
-    format!("{HEAD}\nseed {seed}\npeer {}\n", identity.peer_id())
-}
-
-/// Parses exactly what `render` writes.
-fn parse(text: &[u8]) -> Result<SigningKey, IdentityDamage> {
-    let text = std::str::from_utf8(text).map_err(|_| IdentityDamage::NoText)?;
-    let mut lines = text.strip_suffix('\n').ok_or(IdentityDamage::NoEnd)?.split('\n');
-    if lines.next() != Some(HEAD) {
-        return Err(IdentityDamage::Head);
-    }
-    let seed = lines.next().and_then(|line| line.strip_prefix("seed ")).ok_or(IdentityDamage::NoSeed)?;
-    let seed = HEXLOWER.decode(seed.as_bytes()).map_err(|_| IdentityDamage::SeedDigits)?;
-    let seed: [u8; 32] = seed.try_into().map_err(|_| IdentityDamage::SeedLength)?;
-    let peer = lines.next().and_then(|line| line.strip_prefix("peer ")).ok_or(IdentityDamage::NoPeer)?;
-    if lines.next().is_some() {
-        return Err(IdentityDamage::Lines);
-    }
-    let key = SigningKey::from_bytes(&seed);
-    match peer.parse::<PeerId>() {
-        Ok(peer) if peer.0 == key.verifying_key().to_bytes() => Ok(key),
-        _ => Err(IdentityDamage::OtherPeer),
-    }
 }
 
 #[cfg(test)]
@@ -343,7 +177,7 @@ mod tests {
         let (_folder, path) = made();
         let text = fs::read_to_string(&path).unwrap();
         let identity = Identity::read(&path).unwrap();
-        assert_eq!(render(&identity), text);
+        assert_eq!(render(&identity.key), text);
         assert_eq!(text.len(), 149);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
