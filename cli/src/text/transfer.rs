@@ -6,7 +6,7 @@ use minimodel::clock::utc;
 use minimodel::transfer::output_file::{OutputError, Taken};
 use minimodel::transfer::{
     Difference, FetchError, ImportError, MissingConsent, RepairError, ShareError, StartError, TargetError,
-    UnusableOffer,
+    TransferError, UnusableOffer,
 };
 use minimodel_swarm::driver::DriverError;
 use minimodel_swarm::store::StoreError;
@@ -41,20 +41,28 @@ impl From<StartError> for Failure {
     }
 }
 
+impl From<TransferError> for Failure {
+    fn from(error: TransferError) -> Self {
+        match error {
+            TransferError::Identity(error) => error.into(),
+            TransferError::Bans(error) => error.into(),
+            TransferError::Start(error) => error.into(),
+            TransferError::Driver(error) => error.into(),
+        }
+    }
+}
+
 impl From<FetchError> for Failure {
     fn from(error: FetchError) -> Self {
         match error {
             FetchError::Target(error) => error.into(),
-            FetchError::Identity(error) => error.into(),
-            FetchError::Bans(error) => error.into(),
-            FetchError::Start(error) => error.into(),
+            FetchError::Transfer(error) => error.into(),
             FetchError::NoPeers => exhausted(&[]),
             FetchError::Exhausted { reasons } => exhausted(&reasons),
             FetchError::Stalled { met_a_peer, reasons, timeout } => stalled(met_a_peer, &reasons, timeout),
             FetchError::NothingGood { path } => nothing_good(&path),
             FetchError::Import(error) => error.into(),
             FetchError::Store(error) => error.into(),
-            FetchError::Driver(error) => error.into(),
         }
     }
 }
@@ -194,10 +202,7 @@ impl From<ShareError> for Failure {
             ShareError::Check(error) => super::check("model file", error),
             ShareError::NotTheArtifact { path, report } => not_served(&path, &report, None),
             ShareError::Changed { path, source } => source_changed(&path).because(source),
-            ShareError::Identity(error) => error.into(),
-            ShareError::Bans(error) => error.into(),
-            ShareError::Start(error) => error.into(),
-            ShareError::Driver(error) => error.into(),
+            ShareError::Transfer(error) => error.into(),
         }
     }
 }
@@ -242,7 +247,7 @@ impl From<RepairError> for Failure {
             }
             RepairError::PartlyOther { path, similarity } => partly_other(&path, similarity),
             RepairError::NothingGood { path } => nothing_good(&path),
-            RepairError::Identity(error) => error.into(),
+            RepairError::Transfer(error) => error.into(),
             RepairError::Target(error) => error.into(),
             RepairError::Fetch(error) => error.into(),
             RepairError::Store(error) => error.into(),

@@ -9,6 +9,7 @@ use minimodel_swarm::store::{Opener, Part, RealDisk, RepairIf, Resumed, StoreErr
 use minimodel_wire::{Consent, PeerId, SignedOffer};
 use tokio::sync::oneshot;
 
+use super::error::TransferError;
 use super::import::{self, ImportError, Imported};
 use super::network::Network;
 use super::plan::{FetchEnd, FetchError, FetchPlan};
@@ -80,7 +81,7 @@ fn prepare(run: &Run, plan: &FetchPlan) -> Result<Found, FetchError> {
         target.check_receipt_place()?;
     }
     target.check_copies()?;
-    let identity = Identity::load_or_create(&run.home, &*run.watcher)?;
+    let identity = Identity::load_or_create(&run.home, &*run.watcher).map_err(TransferError::from)?;
     let (part, resumed) = open_part(target, &run.control)?;
     if let Some(how) = Exposed::of_users_folder(&target.folder) {
         run.tell(Event::SharedFolder { folder: target.folder.clone(), how });
@@ -160,12 +161,14 @@ impl Transfer<'_> {
             let named: Vec<PeerId> = self.plan.sources.iter().map(|source| source.offer().peer).collect();
             let activity = self.plan.activity;
             let (told, mut reports) =
-                Reports::start::<FetchError>(self.run, network.is_shared(), activity, manifest, &named)?;
-            let offer = serves.map(|swarm| endpoint::offer(network.node(), swarm)).transpose()?;
+                Reports::start(self.run, network.is_shared(), activity, manifest, &named)?;
+            let offer = serves.map(|swarm| endpoint::offer(network.node(), swarm)).transpose();
+            let offer = offer.map_err(TransferError::from)?;
             let settings = self.settings(offer.clone(), told)?;
             let fetching = {
                 let _within = network.enter();
-                network.node().fetch(settings, self.part.clone(), resumed)?
+                let fetching = network.node().fetch(settings, self.part.clone(), resumed);
+                fetching.map_err(TransferError::from)?
             };
             if let Some(offer) = offer {
                 // From here on peers may come: a shared endpoint turns those of unknown swarms away.
@@ -187,7 +190,7 @@ impl Transfer<'_> {
         let mut stop = self.run.control.stop();
         let (end, mut fetching) =
             network.run(reports, async move { (fetching.run(&mut stop).await, fetching) });
-        match end? {
+        match end.map_err(TransferError::from)? {
             Ended::Checked(fetched) if !fetched.checks.ok() => {
                 // Not the artifact: it is served to nobody while it is set aside.
                 let _ = network.run(reports, async move { fetching.close().await });
@@ -234,7 +237,7 @@ impl Transfer<'_> {
                 import::finish(self, fetched)
             };
             let importing = std::thread::Builder::new().name("import".to_owned()).spawn_scoped(scope, work);
-            let importing = importing.map_err(StartError::Resources)?;
+            let importing = importing.map_err(|error| TransferError::from(StartError::from(error)))?;
             let fetching = network.run(reports, async move {
                 // An error is what the drop of the sender gives.
                 let _ = fetching.serve_while(end).await;
@@ -253,7 +256,8 @@ impl Transfer<'_> {
     ) -> Result<Served, FetchError> {
         self.run.tell(Event::KeepsSeeding);
         let mut stop = self.run.control.stop();
-        let end = network.run(reports, async move { fetching.keep_seeding(&mut stop).await })?;
+        let end = network.run(reports, async move { fetching.keep_seeding(&mut stop).await });
+        let end = end.map_err(TransferError::from)?;
         if let (true, Ok(stat)) = (end.is_changed(), self.part.stat()) {
             // A file that changed while its times did not must not be served by its record again.
             self.run.records().forget(&self.plan.manifest, &stat);
@@ -278,7 +282,7 @@ impl Transfer<'_> {
             offer,
             reports: told.reports,
             limits: SessionLimits { down: control.down(), up: control.up(), gate: control.gate() },
-            ..SessionSettings::new(SOFTWARE, random_seed()?, now_unix())
+            ..SessionSettings::new(SOFTWARE, random_seed().map_err(TransferError::from)?, now_unix())
         };
         Ok(FetchSettings {
             consent,

@@ -61,10 +61,11 @@ pub use minimodel_swarm::driver::Direction;
 /// # let taken = Endpoint { listen: Some(other.local_addr()?), ..Endpoint::default() };
 /// # let share = Node::open(Home::at(folder.path()))?.share(manifest, &file).endpoint(taken);
 /// # let share = share.start(&RunConsent::given([Action::Serve], "dialog"))?;
-/// use minimodel::transfer::{DriverError, ShareError};
+/// use minimodel::transfer::{DriverError, ShareError, TransferError};
 ///
 /// // Another program has the port: the user names another one.
-/// let Err(Error::Share(ShareError::Driver(error))) = share.finish().await else { panic!() };
+/// let Err(Error::Share(ShareError::Transfer(error))) = share.finish().await else { panic!() };
+/// let TransferError::Driver(error) = error else { panic!() };
 /// assert!(matches!(error, DriverError::Bind { address, .. } if address == other.local_addr()?));
 /// # Ok(())
 /// # }

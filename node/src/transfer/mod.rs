@@ -6,6 +6,7 @@
 mod consents;
 mod control;
 mod endpoint;
+mod error;
 mod fetch;
 mod import;
 mod lower;
@@ -32,6 +33,7 @@ use minimodel_verifier::verify::Verified;
 pub use consents::{Consents, MissingConsent, ShareConsents};
 pub use control::{Control, Limits};
 pub use endpoint::Endpoint;
+pub use error::TransferError;
 pub use fetch::run as fetch;
 pub use import::{ImportError, Imported, Summary};
 pub use lower::{
@@ -99,7 +101,7 @@ pub struct Run {
 impl Run {
     /// Does `work` with the network of the transfer: after a pause at its port of before. `serves`: the swarm whose peers may
     /// connect.
-    fn with_network<T, E: From<StartError> + From<DriverError>>(
+    fn with_network<T, E: From<TransferError>>(
         &self,
         endpoint: &Endpoint,
         identity: &Identity,

@@ -6,14 +6,15 @@
 
 use std::panic::resume_unwind;
 
-use minimodel_swarm::driver::{DriverError, Incoming, Node};
+use minimodel_swarm::driver::{Incoming, Node};
 use minimodel_wire::SignedOffer;
 use tokio::runtime::{EnterGuard, Runtime};
 
 use super::Run;
 use super::endpoint::{self, Endpoint};
+use super::error::TransferError;
 use super::reports::Reports;
-use super::runtime::{LAST_WORK, StartError, build};
+use super::runtime::{LAST_WORK, build};
 use super::shared_endpoint::{Joined, Lease};
 use crate::event::Event;
 use crate::identity::Identity;
@@ -39,7 +40,7 @@ impl Network {
     /// # Errors
     ///
     /// The address cannot be bound, the system gives no runtime, or the error of `work`.
-    pub(super) fn with<T, E: From<StartError> + From<DriverError>>(
+    pub(super) fn with<T, E: From<TransferError>>(
         run: &Run,
         endpoint: &Endpoint,
         identity: &Identity,
@@ -48,7 +49,7 @@ impl Network {
     ) -> Result<T, E> {
         let shared = run.shared.as_ref().filter(|_| endpoint.names_nothing());
         let joined = match shared {
-            Some(shared) => shared.join::<E>(endpoint, identity, serves)?,
+            Some(shared) => shared.join(endpoint, identity, serves)?,
             None => None,
         };
         let network = match joined {
@@ -56,11 +57,11 @@ impl Network {
                 Self { node, taken_port, runner: Runner::Shared(lease) }
             }
             None => {
-                let runtime = build()?;
+                let runtime = build().map_err(TransferError::from)?;
                 let incoming = if serves.is_some() { Incoming::OneSession } else { Incoming::Ignored };
                 let node = {
                     let _within = runtime.enter();
-                    endpoint::bind(endpoint, &identity.key, incoming)?
+                    endpoint::bind(endpoint, &identity.key, incoming).map_err(TransferError::from)?
                 };
                 let taken_port = endpoint::taken_port(endpoint, &node);
                 Self { node, taken_port, runner: Runner::Own(runtime) }
@@ -230,7 +231,7 @@ mod tests {
         let world = World::new();
         let shared = world.run.shared.as_ref().unwrap();
         let endpoint = Endpoint::default();
-        let Joined { node, lease, .. } = shared.join::<ShareError>(&endpoint, &world.identity, None).unwrap().unwrap();
+        let Joined { node, lease, .. } = shared.join(&endpoint, &world.identity, None).unwrap().unwrap();
         let at = node.local_address().port();
         let (dropped, is_dropped) = mpsc::channel();
         lease.handle.clone().spawn(async move {

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use minimodel_swarm::driver::DriverError;
 pub use minimodel_swarm::driver::STALL_TIMEOUT;
 use minimodel_swarm::machine::{self, Order};
 use minimodel_swarm::store::StoreError;
@@ -14,11 +13,9 @@ use minimodel_wire::SignedOffer;
 use super::Served;
 use super::consents::Consents;
 use super::endpoint::Endpoint;
+use super::error::TransferError;
 use super::import::{ImportError, Imported};
-use super::runtime::StartError;
 use super::target::{Target, TargetError};
-use crate::bans::BansError;
-use crate::identity::IdentityError;
 use crate::publishers::SignerVerdict;
 
 /// Options of a fetch.
@@ -193,15 +190,9 @@ pub enum FetchError {
     /// The file cannot be put where it was to go.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// There is no identity to use.
+    /// What any transfer needs.
     #[error(transparent)]
-    Identity(#[from] IdentityError),
-    /// The folder of the ledger of bans cannot be used.
-    #[error(transparent)]
-    Bans(#[from] BansError),
-    /// The machine has no room for another transfer.
-    #[error("cannot start a transfer: {0}")]
-    Start(#[from] StartError),
+    Transfer(#[from] TransferError),
     /// No peer was named, and none can find this fetch.
     #[error("no peer to fetch from")]
     NoPeers,
@@ -233,7 +224,4 @@ pub enum FetchError {
     /// The disk, or the files on it.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The network, or a worker.
-    #[error(transparent)]
-    Driver(#[from] DriverError),
 }

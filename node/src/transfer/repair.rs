@@ -15,12 +15,13 @@ use minimodel_swarm::store::{
 };
 
 use super::Run;
+use super::error::TransferError;
 use super::fetch::{Transfer, open_part_in_place};
 use super::import::Imported;
 use super::plan::{FetchEnd, FetchError, FetchPlan};
 use super::target::{Target, TargetError};
 use crate::event::Event;
-use crate::identity::{Identity, IdentityError};
+use crate::identity::Identity;
 use minimodel_verifier::Manifest;
 
 /// Limit on the receipts of repairs of one file.
@@ -115,9 +116,9 @@ pub enum RepairError {
         /// The file.
         path: PathBuf,
     },
-    /// There is no identity to use.
+    /// What any transfer needs.
     #[error(transparent)]
-    Identity(#[from] IdentityError),
+    Transfer(#[from] TransferError),
     /// The file cannot be repaired where it is.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -158,7 +159,7 @@ pub fn target(artifact: &Path, manifest: &Manifest, receipt: Option<&Path>) -> R
 /// The failure that ended it; the file has its own name again, unless an event says otherwise.
 pub fn run(run: &Run, plan: &FetchPlan, condition: RepairIf) -> Result<RepairEnd, RepairError> {
     let target = &plan.target;
-    let identity = Identity::load_or_create(&run.home, &*run.watcher)?;
+    let identity = Identity::load_or_create(&run.home, &*run.watcher).map_err(TransferError::from)?;
     let renamed = set_aside(run, target)?;
     let is_renamed = renamed.is_some();
     // Disk space is not checked: chunks are written over data that is there.

@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::Run;
+use super::error::TransferError;
 use super::runtime::{StartError, WAITING_REPORTS};
-use crate::bans::{BanRecorder, BanThread, BansError};
+use crate::bans::{BanRecorder, BanThread};
 use crate::event::{Event, Watcher};
 
 /// Longest wait at the end until the last reports are taken, by a watcher that may block and by any other: the end of a run is
@@ -49,13 +50,13 @@ pub(super) struct Told {
 impl Reports {
     /// Loads the bans for the content, and begins to pass on reports and new bans. `is_shared`: another thread drives the
     /// network. `activity`: name of the work in the ledger. `named`: the peers that the user named.
-    pub(super) fn start<E: From<StartError> + From<BansError>>(
+    pub(super) fn start(
         run: &Run,
         is_shared: bool,
         activity: &'static str,
         manifest: &Arc<Manifest>,
         named: &[PeerId],
-    ) -> Result<(Told, Self), E> {
+    ) -> Result<(Told, Self), TransferError> {
         let (sender, reports) = mpsc::channel::<Report>(WAITING_REPORTS);
         let watcher = run.watcher.clone();
         let (recorder, bans) = BanRecorder::open(&run.home, watcher.clone(), activity, manifest, named)?;
@@ -167,7 +168,7 @@ mod tests {
 
     use minimodel_swarm::machine::Breach;
 
-    use super::super::{Control, ShareError};
+    use super::super::Control;
     use super::*;
     use crate::bans::BanLedger;
     use crate::clock::now_unix;
@@ -218,7 +219,7 @@ mod tests {
             Run { home: home.clone(), watcher: Arc::new(()), control: Control::default(), shared: None };
         let text = &minimodel_fixtures::valid_manifests()[0].text;
         let manifest = Arc::new(Manifest::parse(text.as_bytes()).unwrap());
-        let (told, mut reports) = Reports::start::<ShareError>(&run, true, "seed", &manifest, &[]).unwrap();
+        let (told, mut reports) = Reports::start(&run, true, "seed", &manifest, &[]).unwrap();
         let (peer, bans) = (PeerId([7; 32]), told.bans.tell.unwrap());
         let ban = Ban { peer, breach: Breach::BadChunk, index: None, expected: None, got: None };
         let (ended, end) = std_mpsc::channel();

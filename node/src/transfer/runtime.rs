@@ -33,7 +33,7 @@ pub(super) const LAST_WORK: Duration = Duration::from_millis(300);
 pub enum StartError {
     /// The operating system gave no randomness.
     #[error("the system gave no randomness: {0}")]
-    Randomness(getrandom::Error),
+    Randomness(io::Error),
     /// The operating system gave no thread, no descriptor or no runtime.
     #[error(transparent)]
     Resources(#[from] io::Error),
@@ -42,7 +42,7 @@ pub enum StartError {
 /// A seed for the scheduler's random choices.
 pub fn random_seed() -> Result<u64, StartError> {
     let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(StartError::Randomness)?;
+    getrandom::fill(&mut bytes).map_err(|error| StartError::Randomness(io::Error::other(error)))?;
     Ok(u64::from_le_bytes(bytes))
 }
 

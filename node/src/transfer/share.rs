@@ -11,17 +11,17 @@ use minimodel_wire::SignedOffer;
 
 use super::consents::ShareConsents;
 use super::endpoint::{self, Endpoint};
+use super::error::TransferError;
 use super::network::Network;
 use super::reports::Reports;
-use super::runtime::{SOFTWARE, StartError, random_seed};
+use super::runtime::{SOFTWARE, random_seed};
 use super::{Run, Served, target};
-use crate::bans::BansError;
 use crate::check::{self, CheckError};
 use crate::checks::{How, Miss, Recalled};
 use crate::clock::now_unix;
 use crate::consent::Action;
 use crate::event::{Event, ShareCheck};
-use crate::identity::{Identity, IdentityError};
+use crate::identity::Identity;
 
 /// A file to be shared.
 ///
@@ -107,18 +107,9 @@ pub enum ShareError {
         /// What was found.
         source: SourceError,
     },
-    /// There is no identity to use.
+    /// What any transfer needs.
     #[error(transparent)]
-    Identity(#[from] IdentityError),
-    /// The folder of the ledger of bans cannot be used.
-    #[error(transparent)]
-    Bans(#[from] BansError),
-    /// The machine has no room for another transfer.
-    #[error("cannot start a transfer: {0}")]
-    Start(#[from] StartError),
-    /// The network.
-    #[error(transparent)]
-    Driver(#[from] DriverError),
+    Transfer(#[from] TransferError),
 }
 
 impl ShareError {
@@ -129,7 +120,7 @@ impl ShareError {
 
     /// Returns true if the address could not be bound: it may come back by itself.
     pub fn is_of_address(&self) -> bool {
-        matches!(self, Self::Driver(DriverError::Bind { .. }))
+        matches!(self, Self::Transfer(TransferError::Driver(DriverError::Bind { .. })))
     }
 }
 
@@ -154,7 +145,7 @@ pub fn run(run: &Run, plan: &SharePlan) -> Result<Served, ShareError> {
 
 fn once(run: &Run, plan: &SharePlan) -> Result<Served, ShareError> {
     let Checked { source, stat } = check(run, plan)?;
-    let identity = Identity::load_or_create(&run.home, &*run.watcher)?;
+    let identity = Identity::load_or_create(&run.home, &*run.watcher).map_err(TransferError::from)?;
     run.tell(Event::Started);
     let serves = Some(*plan.manifest.swarm_id());
     let served: Result<Served, ShareError> =
@@ -170,9 +161,8 @@ fn once(run: &Run, plan: &SharePlan) -> Result<Served, ShareError> {
 /// Serves a checked file until its end.
 fn serve(run: &Run, plan: &SharePlan, source: FileSource, network: &Network) -> Result<Served, ShareError> {
     let node = network.node();
-    let offer = endpoint::offer(node, *plan.manifest.swarm_id())?;
-    let (told, mut reports) =
-        Reports::start::<ShareError>(run, network.is_shared(), plan.activity, &plan.manifest, &[])?;
+    let offer = endpoint::offer(node, *plan.manifest.swarm_id()).map_err(TransferError::from)?;
+    let (told, mut reports) = Reports::start(run, network.is_shared(), plan.activity, &plan.manifest, &[])?;
     let settings = SeedSettings {
         manifest: plan.manifest.clone(),
         publish: plan.consents.permits(Action::Publish),
@@ -186,12 +176,12 @@ fn serve(run: &Run, plan: &SharePlan, source: FileSource, network: &Network) -> 
                 gate: run.control.gate(),
                 ..SessionLimits::default()
             },
-            ..SessionSettings::new(SOFTWARE, random_seed()?, now_unix())
+            ..SessionSettings::new(SOFTWARE, random_seed().map_err(TransferError::from)?, now_unix())
         },
     };
     let seeding = {
         let _within = network.enter();
-        node.start_seeding(settings, Arc::new(source))?
+        node.start_seeding(settings, Arc::new(source)).map_err(TransferError::from)?
     };
     // From here on peers may come: a shared endpoint turns those of unknown swarms away.
     run.tell(network.offered(offer));
@@ -261,12 +251,12 @@ fn ask_for_manifest(
     offer: &SignedOffer,
     endpoint: &Endpoint,
 ) -> Result<Option<Arc<Manifest>>, ShareError> {
-    let identity = Identity::load_or_create(&run.home, &*run.watcher)?;
+    let identity = Identity::load_or_create(&run.home, &*run.watcher).map_err(TransferError::from)?;
     run.with_network(endpoint, &identity, None, |network| {
         let (node, offer, mut stop) = (network.node().clone(), offer.clone(), run.control.stop());
         network.run(&mut Reports::None, async move {
             tokio::select! {
-                manifest = node.fetch_manifest(&offer, SOFTWARE) => Ok(Some(manifest?)),
+                manifest = node.fetch_manifest(&offer, SOFTWARE) => Ok(Some(manifest.map_err(TransferError::from)?)),
                 _ = stop.wait_for(|stop| *stop) => Ok(None),
             }
         })

@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use minimodel_swarm::driver::{DriverError, Incoming, Node};
+use minimodel_swarm::driver::{Incoming, Node};
 use minimodel_wire::PeerId;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::endpoint::{self, Endpoint};
+use super::error::TransferError;
 use super::runtime::{LAST_WORK, StartError, build};
 use crate::identity::Identity;
 
@@ -89,19 +90,19 @@ impl SharedEndpoint {
 
     /// Joins the endpoint, and opens it if it is not open. `None`: another transfer serves the same swarm there, or it is open
     /// with an identity that was replaced since.
-    pub(super) fn join<E: From<StartError> + From<DriverError>>(
+    pub(super) fn join(
         &self,
         endpoint: &Endpoint,
         identity: &Identity,
         serves: Option<[u8; 32]>,
-    ) -> Result<Option<Joined>, E> {
+    ) -> Result<Option<Joined>, TransferError> {
         let mut shared = self.settled();
         if serves.is_some_and(|swarm| shared.served.contains(&swarm)) {
             return Ok(None);
         }
         if shared.open.is_none() {
             let last_port = shared.preferred_port.or(endpoint.last_port);
-            let open = self.open::<E>(&Endpoint { last_port, ..endpoint.clone() }, identity)?;
+            let open = self.open(&Endpoint { last_port, ..endpoint.clone() }, identity)?;
             shared.preferred_port = last_port.or(Some(open.node.local_address().port()));
             (shared.open, shared.is_driven) = (Some(open), true);
         }
@@ -113,11 +114,7 @@ impl SharedEndpoint {
         Ok(Some(Joined { node, taken_port, lease: Lease { shared: self.clone(), handle, serves } }))
     }
 
-    fn open<E: From<StartError> + From<DriverError>>(
-        &self,
-        endpoint: &Endpoint,
-        identity: &Identity,
-    ) -> Result<Open, E> {
+    fn open(&self, endpoint: &Endpoint, identity: &Identity) -> Result<Open, TransferError> {
         let runtime = build()?;
         let handle = runtime.handle().clone();
         let node = {

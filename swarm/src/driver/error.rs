@@ -1,5 +1,6 @@
 //! Errors that stop the driver; each names whose fault it is.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ pub enum DriverError {
     },
     /// The TLS library refused this node's own key or settings.
     #[error("cannot set up TLS: {0}")]
-    Tls(rustls::Error),
+    Tls(Box<dyn Error + Send + Sync>),
     /// The TLS library lacks the cipher that QUIC's first packets need.
     #[error("the TLS library has no cipher for QUIC's first packets")]
     NoInitialCipher,

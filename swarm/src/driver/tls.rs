@@ -37,8 +37,8 @@ impl Credentials {
             .cipher_suites
             .sort_by_key(|suite| suite.suite() != rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
         let pkcs8: Vec<u8> = PKCS8_PREFIX.iter().chain(key.as_bytes()).copied().collect();
-        let signer = rustls::crypto::ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8))
-            .map_err(DriverError::Tls)?;
+        let signer =
+            rustls::crypto::ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8)).map_err(refused)?;
         let spki: Vec<u8> = SPKI_PREFIX.iter().chain(key.verifying_key().as_bytes()).copied().collect();
         let key = CertifiedKey::new(vec![CertificateDer::from(spki)], signer);
         Ok(Self { provider: Arc::new(provider), key: Arc::new(key) })
@@ -49,7 +49,7 @@ impl Credentials {
         let resolver = rustls::server::AlwaysResolvesServerRawPublicKeys::new(self.key.clone());
         let mut config = rustls::ServerConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(DriverError::Tls)?
+            .map_err(refused)?
             .with_client_cert_verifier(Arc::new(AnyKey(self.provider.clone())))
             .with_cert_resolver(Arc::new(resolver));
         config.alpn_protocols = vec![ALPN.to_vec()];
@@ -67,7 +67,7 @@ impl Credentials {
         let resolver = rustls::client::AlwaysResolvesClientRawPublicKeys::new(self.key.clone());
         let mut config = rustls::ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(DriverError::Tls)?
+            .map_err(refused)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_client_cert_resolver(Arc::new(resolver));
@@ -103,6 +103,11 @@ pub(super) fn key_of(spki: &[u8]) -> Option<PeerId> {
 pub(super) fn peer_of(connection: &quinn::Connection) -> Option<PeerId> {
     let identity = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
     key_of(identity.first()?.as_ref())
+}
+
+/// The TLS library's refusal, as an error that names none of its types.
+fn refused(error: rustls::Error) -> DriverError {
+    DriverError::Tls(error.into())
 }
 
 fn not_ed25519() -> rustls::Error {
