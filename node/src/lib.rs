@@ -52,9 +52,13 @@ pub mod identity;
 pub mod input;
 pub mod json;
 mod lower;
+pub mod manifest;
 mod node;
 pub mod private;
 pub mod publishers;
+pub mod receipt;
+pub mod report;
+pub mod source;
 pub mod transfer;
 
 pub use consent::{Action, RunConsent};
@@ -63,7 +67,7 @@ pub use event::{Event, ShareCheck, Watcher};
 pub use home::{Home, HomeError, HomeFolder};
 pub use identity::{Identity, IdentityError};
 pub use lower::{
-    Breach, CloseCode, Idle, Manifest, OfferError, PeerId, PeerView, Progress, Receipt, SignedOffer,
-    Snapshot, SwarmEvent,
+    AddressFault, Breach, CloseCode, Consequence, Idle, Manifest, Offer, OfferError, PeerId, PeerIdError,
+    PeerKeyFault, PeerView, Progress, Receipt, SignedOffer, Snapshot, SwarmEvent,
 };
 pub use node::{Fetch, FetchBuilder, Node, Share, ShareBuilder, Subject};

@@ -57,6 +57,16 @@ pub use minimodel_swarm::driver::Snapshot;
 /// ```
 pub use minimodel_swarm::machine::Breach;
 
+/// What a breach leads to for the peer, with the close code that it hears.
+///
+/// ```
+/// use minimodel::{Breach, Consequence};
+///
+/// let bans = |breach: Breach| matches!(breach.consequence(), Consequence::Ban(_));
+/// assert!(bans(Breach::BadChunk) && !bans(Breach::NoAnswer));
+/// ```
+pub use minimodel_swarm::machine::Consequence;
+
 /// What happens between peers, as [`Event::Swarm`](crate::Event::Swarm) brings it.
 ///
 /// ```
@@ -138,6 +148,42 @@ pub use minimodel_verifier::receipt::Receipt;
 /// ```
 pub use minimodel_wire::CloseCode;
 
+/// Why an offer must not name an address.
+///
+/// ```
+/// use minimodel::{AddressFault, OfferError};
+///
+/// let is_left_out = |error: &OfferError| matches!(error, OfferError::Address { fault: AddressFault::NoPort, .. });
+/// assert!(!is_left_out(&OfferError::Prefix));
+/// ```
+pub use minimodel_wire::AddressFault;
+
+/// The fault of a key that no peer can have.
+///
+/// ```
+/// use minimodel::PeerKeyFault;
+///
+/// let told = |fault| match fault {
+///     PeerKeyFault::SmallOrder => "anyone could sign under it",
+///     PeerKeyFault::NotCanonical => "it is not spelled as keys are",
+/// };
+/// assert_eq!(told(PeerKeyFault::SmallOrder), "anyone could sign under it");
+/// ```
+pub use minimodel_wire::KeyFault as PeerKeyFault;
+
+/// The content of a [`SignedOffer`]: who serves what, where and until when.
+///
+/// ```
+/// use minimodel::{Offer, SignedOffer};
+///
+/// fn told(offer: &SignedOffer) -> String {
+///     let Offer { peer, addresses, .. } = offer.offer();
+///     format!("{peer} at {} addresses", addresses.len())
+/// }
+/// assert!("mm1".parse::<SignedOffer>().map(|offer| told(&offer)).is_err());
+/// ```
+pub use minimodel_wire::Offer;
+
 /// The fault of an offer that a user pasted.
 ///
 /// ```
@@ -165,6 +211,15 @@ pub use minimodel_wire::OfferError;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub use minimodel_wire::PeerId;
+
+/// The fault of a text that is no peer id.
+///
+/// ```
+/// use minimodel::{PeerId, PeerIdError};
+///
+/// assert_eq!("bob".parse::<PeerId>(), Err(PeerIdError::Length { len: 3 }));
+/// ```
+pub use minimodel_wire::PeerIdError;
 
 /// The text `mm1...` that one user sends another.
 ///

@@ -26,10 +26,10 @@ struct Walk<'a> {
 }
 
 /// A name that a `use` declaration brings into a module: from where, as which, and under which name.
-struct Import {
-    path: Vec<String>,
-    original: String,
-    name: String,
+pub(super) struct Import {
+    pub(super) path: Vec<String>,
+    pub(super) original: String,
+    pub(super) name: String,
 }
 
 impl<'a> Walk<'a> {
@@ -118,7 +118,7 @@ fn is_type_name(name: &str) -> bool {
     name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase)
 }
 
-fn is_public(visibility: &Visibility) -> bool {
+pub(super) fn is_public(visibility: &Visibility) -> bool {
     matches!(visibility, Visibility::Public(_))
 }
 
@@ -131,7 +131,7 @@ fn named(source: &Source, name: &str) -> String {
     [source.of].into_iter().chain(module).chain([name]).collect::<Vec<_>>().join("::")
 }
 
-fn imports(item: &ItemUse) -> Vec<Import> {
+pub(super) fn imports(item: &ItemUse) -> Vec<Import> {
     let mut found = Vec::new();
     flatten(&item.tree, &mut Vec::new(), &mut found);
     found
