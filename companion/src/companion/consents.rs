@@ -11,12 +11,25 @@ use super::accounts::Accounts;
 use super::manifests::Manifests;
 use super::offered::OfferedPeers;
 use super::row::TransferRow;
+use super::table::TransferTable;
+use serde::{Deserialize, Serialize};
 use crate::db::{Db, DbError, Table};
 use crate::model::Consent;
 use crate::problem::{Problem, code};
 
 /// Settings key of the newest line that this database has seen of the consent log.
 const CONSENT_SEEN: &str = "consent-seen";
+
+/// Settings key of the grants that are being given with a transfer.
+const CONSENT_GIVING: &str = "consent-giving";
+
+/// Grants that are being given with a transfer and stand in no row yet, should the companion end meanwhile: the active ones of
+/// this model from this number on.
+#[derive(Serialize, Deserialize)]
+struct Giving {
+    model: String,
+    first: u64,
+}
 
 /// The consent log, and what its grants are compared with.
 pub(super) struct ConsentState {
@@ -108,6 +121,33 @@ impl ConsentState {
         Ok(self.book.grant_all(&wanted, now_unix())?)
     }
 
+    /// Keeps in the database that grants are about to be given with a transfer, until [`end_giving`].
+    pub(super) fn begin_giving(&self, db: &Db, row: &TransferRow) -> Result<(), DbError> {
+        let last = self.list().last().map_or(0, |grant| grant.id);
+        let giving = Giving { model: row.swarm_id.clone(), first: last + 1 };
+        db.change(|change| change.put(Table::Settings, CONSENT_GIVING, &giving))
+    }
+
+    /// Revokes the grants that stand in no row because the companion ended while they were given.
+    pub(super) fn end_unlisted(&mut self, db: &Db, table: &TransferTable) -> Result<(), Problem> {
+        let Some(giving) = db.get::<Giving>(Table::Settings, CONSENT_GIVING)? else { return Ok(()) };
+        if self.book.reload_if_changed().is_err() {
+            // It grants nothing while it is damaged; the next start looks again.
+            return Ok(());
+        }
+        let is_listed = |grant: &Grant| table.all().any(|row| row.grants.contains(&grant.id));
+        let is_unlisted = |grant: &Grant| {
+            grant.id >= giving.first
+                && grant.model.as_ref() == Some(&giving.model)
+                && grant.state == GrantState::Active
+                && !is_listed(grant)
+        };
+        let unlisted: Vec<u64> =
+            self.list().into_iter().filter(is_unlisted).map(|grant| grant.id).collect();
+        self.book.revoke_all(&unlisted, "the companion ended before the transfer was saved", now_unix())?;
+        Ok(end_giving(db)?)
+    }
+
     /// Revokes the grants that were given with a transfer. Returns false if there were none.
     pub(super) fn end(&mut self, row: &TransferRow) -> Result<bool, ConsentError> {
         if !row.grants.is_empty() {
@@ -115,6 +155,11 @@ impl ConsentState {
         }
         Ok(!row.grants.is_empty())
     }
+}
+
+/// Ends [`ConsentState::begin_giving`]: the grants stand in a row, or there are none.
+pub(super) fn end_giving(db: &Db) -> Result<(), DbError> {
+    db.change(|change| change.remove(Table::Settings, CONSENT_GIVING))
 }
 
 /// The grant of `actions` on the terms of a consent, for a transfer's model.

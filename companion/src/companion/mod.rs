@@ -151,10 +151,14 @@ impl Companion {
         let accounts = Accounts::load(&db, now_unix())?;
         let manifests = Arc::new(Manifests::default());
         let book = ConsentBook::unread(&places.state, &places.data);
-        let consents = ConsentState::open(book, accounts.clone(), manifests.clone(), &db)?;
+        let mut consents = ConsentState::open(book, accounts.clone(), manifests.clone(), &db)?;
+        let table = TransferTable::load(db.clone())?;
+        if is_running {
+            consents.end_unlisted(&db, &table)?;
+        }
         let head = consents.book.head();
         let state = State {
-            table: TransferTable::load(db.clone())?,
+            table,
             runs: Runs::default(),
             retries: Retries::default(),
             consents,

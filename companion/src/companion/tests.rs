@@ -2,6 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use minimodel::transfer::Control;
+use minimodel::consent::{Action, GrantState};
 use minimodel::{Event as Told, Watcher};
 use minimodel_fixtures::{ManifestOptions, ManifestText, manifest_artifact};
 use minimodel_verifier::Manifest;
@@ -13,8 +14,9 @@ use super::desired::Desired;
 use super::job::JobOutcome;
 use super::row::TransferRow;
 use super::running::RunningTransfer;
+use super::state::State;
 use super::*;
-use crate::model::{EntryState, NewFetch};
+use crate::model::{Consent, EntryState, NewFetch};
 use crate::problem::code;
 
 /// A host that has no words.
@@ -65,9 +67,32 @@ impl OneFetch {
     }
 
     fn add(&self, new: NewFetch) -> u64 {
+        self.add_with(new, None)
+    }
+
+    fn add_with(&self, new: NewFetch, consent: Option<&Consent>) -> u64 {
         let core = &self.companion.core;
         let row = TransferRow::fetch(new, self.swarm_id.clone(), 7);
-        core.add(&mut core.lock(), row, None).unwrap().id
+        core.add(&mut core.lock(), row, consent).unwrap().id
+    }
+
+    /// The grants of the home folder that permit something.
+    fn open_grants(&self) -> Vec<u64> {
+        let mut state = self.companion.core.lock();
+        state.consents.reload();
+        let grants = state.consents.list().into_iter();
+        grants.filter(|grant| grant.state == GrantState::Active).map(|grant| grant.id).collect()
+    }
+}
+
+/// A consent to fetch and to serve, which a fetch cannot start with: it lacks the one to import.
+fn partial_consent() -> Consent {
+    Consent {
+        actions: vec![Action::Fetch, Action::Serve],
+        by: "flag".to_owned(),
+        expires_unix: None,
+        quota_bytes: None,
+        accept_publisher_key: None,
     }
 }
 
@@ -100,6 +125,42 @@ fn end_of_a_run_is_not_booked_to_the_request_that_replaced_it() {
         core.ended(id, 1, Ok(JobOutcome::Fetched { receipt: path.clone(), path }));
         assert_eq!(core.lock().table.row(id).unwrap().end.is_none(), is_replaced);
     }
+}
+
+// Rows: H7
+#[test]
+fn consent_ends_with_the_request_that_a_changed_one_replaced() {
+    let one = OneFetch::new();
+    let id = one.add_with(one.new.clone(), Some(&partial_consent()));
+    assert_eq!((id, one.open_grants()), (one.id, vec![1, 2]));
+    let receipt = Some(one.folder.path().join("elsewhere"));
+    let changed = one.add(NewFetch { receipt, ..one.new.clone() });
+    assert_ne!(changed, id);
+    assert_eq!(one.open_grants(), [0; 0]);
+}
+
+// Rows: H7
+#[test]
+fn grants_that_no_row_lists_after_a_crash_are_revoked_at_the_start() {
+    let one = OneFetch::new();
+    let core = &one.companion.core;
+    {
+        let mut state = core.lock();
+        let row = state.table.row(one.id).unwrap();
+        // The companion ends before the row lists the grants.
+        state.consents.begin_giving(&core.db, &row).unwrap();
+        state.consents.give(&row, &partial_consent()).unwrap();
+    }
+    assert_eq!(one.open_grants(), [1, 2]);
+    let mut state = core.lock();
+    let State { consents, table, .. } = &mut *state;
+    consents.end_unlisted(&core.db, table).unwrap();
+    // Only what was being given: a grant of the user's own stays.
+    let row = table.row(one.id).unwrap();
+    let given = consents.give(&row, &partial_consent()).unwrap();
+    consents.end_unlisted(&core.db, table).unwrap();
+    drop(state);
+    assert_eq!(one.open_grants(), given);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use minimodel_wire::SignedOffer;
 
 use super::Core;
 use super::accounts::Rules;
-use super::consents::{check_fits, new_grant};
+use super::consents::{ConsentState, check_fits, end_giving, new_grant};
 use super::desired::Desired;
 use super::permits::permits;
 use super::row::{End, TransferRow, parse};
@@ -170,17 +170,28 @@ impl Core {
 
     /// Records grants for a transfer's model, all or none; they end with the transfer.
     fn give(&self, state: &mut State, id: u64, consent: &Consent) -> Result<(), Problem> {
+        self.grant_to(state, id, |consents, row| consents.give(row, consent))
+    }
+
+    /// Records grants, and lists them in the row of the transfer that they end with: grants that no row lists would outlive it.
+    fn grant_to(
+        &self,
+        state: &mut State,
+        id: u64,
+        give: impl FnOnce(&mut ConsentState, &TransferRow) -> Result<Vec<u64>, Problem>,
+    ) -> Result<(), Problem> {
         let mut row = state.table.row(id)?;
-        let given = state.consents.give(&row, consent)?;
+        state.consents.begin_giving(&self.db, &row)?;
+        let given = give(&mut state.consents, &row).inspect_err(|_| drop(end_giving(&self.db)))?;
         if given.is_empty() {
-            return Ok(());
+            return Ok(end_giving(&self.db)?);
         }
         row.grants.extend(&given);
         if let Err(problem) = state.table.put(row) {
-            // Grants that no row lists would outlive the transfer.
             state.consents.book.revoke_all(&given, "the transfer was not saved", now_unix())?;
             return Err(problem);
         }
+        end_giving(&self.db)?;
         self.notify(Event::Consent);
         Ok(())
     }
@@ -239,7 +250,7 @@ impl Core {
 
     pub(super) fn announced(&self, id: u64, consent: &Consent) -> Result<Announcement, Problem> {
         let mut state = self.lock();
-        let mut row = state.table.row(id)?;
+        let row = state.table.row(id)?;
         if consent.actions != [Action::Publish] {
             return Err(Problem::new(
                 code::CONSENT,
@@ -255,11 +266,9 @@ impl Core {
             ));
         };
         let new = new_grant(&row, consent, consent.actions.clone(), None);
-        row.grants.extend(state.consents.book.grant(&new, now_unix())?);
-        state.table.put(row.clone())?;
+        self.grant_to(&mut state, id, |consents, _| Ok(consents.book.grant(&new, now_unix())?))?;
         let announcement = self.announcement(&state, &row, &offer)?;
         self.announcements.put_up(&row, &offer)?;
-        self.notify(Event::Consent);
         self.wake(&mut state);
         Ok(announcement)
     }
@@ -322,15 +331,15 @@ impl Core {
 
     pub(super) fn forgotten(&self, id: u64) -> Result<(), Problem> {
         let mut state = self.lock();
-        let row = state.table.row(id)?;
-        // The transfer's grants must not outlive it: if they cannot be revoked, the transfer stays.
-        self.end_grants(&mut state, &row)?;
         self.drop_row(&mut state, id)?;
         self.wake(&mut state);
         Ok(())
     }
 
+    /// Removes a row and the grants that were given with it, which must not outlive it: if they cannot be revoked, it stays.
     fn drop_row(&self, state: &mut State, id: u64) -> Result<(), Problem> {
+        let row = state.table.row(id)?;
+        self.end_grants(state, &row)?;
         if let Some(row) = state.table.remove(id)? {
             self.announcements.take_down(&row);
             if let Some(entry) = row.entry.filter(|_| row.kind == Kind::Fetch && row.end.is_none()) {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use minimodel_wire::CloseCode;
 use quinn::{Connecting, ServerConfig};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::arrivals::Arrivals;
@@ -82,12 +82,10 @@ async fn run(dialer: Dialer, server: ServerConfig, sessions: Sessions) {
         }
         let remote = incoming.remote_address();
         let is_proven = incoming.remote_address_validated();
-        let mut verdict = pending.verdict(remote.ip(), is_proven, handshakes.len());
-        if verdict == Verdict::LetIn {
-            let now = Time::after_start(start.elapsed());
-            if !arrivals.may_come(now, is_proven.then(|| Site::of(remote.ip()))) {
-                verdict = if is_proven { Verdict::Ignore } else { Verdict::Prove };
-            }
+        let now = Time::after_start(start.elapsed());
+        let mut verdict = pending.verdict(remote.ip(), is_proven, now);
+        if verdict == Verdict::LetIn && !arrivals.may_come(now, is_proven.then(|| Site::of(remote.ip()))) {
+            verdict = if is_proven { Verdict::Ignore } else { Verdict::Prove };
         }
         match verdict {
             Verdict::LetIn => {}
@@ -105,21 +103,34 @@ async fn run(dialer: Dialer, server: ServerConfig, sessions: Sessions) {
         let config = transport::server_for(&server, dialer.path(remote));
         // A first packet that does not decrypt opens no connection.
         let Ok(connecting) = incoming.accept_with(config) else { continue };
-        let place = pending.take(remote.ip(), is_proven);
-        handshakes.spawn(shake_hands(connecting, place, sessions.clone()));
+        let (place, must_go) = pending.take(remote.ip(), is_proven, now);
+        handshakes.spawn(shake_hands(connecting, place, must_go, sessions.clone()));
     }
 }
 
 /// Completes a handshake, reads which swarm the peer asks for, and hands the connection to its session. The newcomer holds
-/// its place meanwhile.
-async fn shake_hands(connecting: Connecting, mut place: Place, sessions: Sessions) {
-    let Ok(Ok(connection)) = tokio::time::timeout(HANDSHAKE, connecting).await else { return };
+/// its place meanwhile, and gives way to another when it must.
+async fn shake_hands(
+    connecting: Connecting,
+    place: Place,
+    mut must_go: oneshot::Receiver<()>,
+    sessions: Sessions,
+) {
+    let connected = tokio::select! {
+        _ = &mut must_go => return,
+        connected = tokio::time::timeout(HANDSHAKE, connecting) => connected,
+    };
+    let Ok(Ok(connection)) = connected else { return };
     // A completed handshake proves the address: the peer has received what was sent there.
     place.prove();
     let Some(peer) = peer_of(&connection) else { return close(&connection, CloseCode::NotAllowed) };
-    let (opening, wanted) = Opening::accept(&connection).await;
+    let (opening, wanted) = tokio::select! {
+        _ = &mut must_go => return close(&connection, CloseCode::Busy),
+        opened = Opening::accept(&connection) => opened,
+    };
+    place.introduce();
     let ended = connection.close_reason();
-    if wanted == Wanted::Nothing && ended.is_some_and(|error| !is_violation(&error)) {
+    if matches!(wanted, Wanted::Nothing(_)) && ended.is_some_and(|error| !is_violation(&error)) {
         // A peer that is gone before its Hello has done nothing that a session would book.
         return;
     }

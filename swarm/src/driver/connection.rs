@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use minimodel_wire::{CloseCode, Decoder, Frame, Request, ResetCode};
 use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, WriteError};
 use tokio::sync::mpsc::error::TrySendError;
@@ -24,6 +25,8 @@ const WAITING_FRAMES: usize = 4_096;
 /// Streams that a peer may reset before their request is whole, in a burst and per second: an honest peer that changes
 /// its mind has mostly sent the request already. The burst is twice the streams that a peer may open at a time.
 const ABORTED_STREAMS: (u64, u64) = (512, 16);
+/// Bytes of a control stream that are read at once.
+const READ_AT_ONCE: usize = 64 << 10;
 /// Interval at which the path's round trip is reported to the machine.
 const RTT_EVERY: Duration = Duration::from_millis(500);
 
@@ -261,8 +264,8 @@ async fn read_frames(
                 }
                 None
             }
-            Ok(None) => match more(&mut recv, &mut decoder).await {
-                Ok(breach) => breach,
+            Ok(None) => match read_more(&mut recv, &mut decoder, READ_AT_ONCE).await {
+                Ok(more) => more.err(),
                 Err(_) => return,
             },
             Err(error) => Some(Breach::Malformed(error.close_code())),
@@ -274,18 +277,23 @@ async fn read_frames(
     }
 }
 
-/// Reads more of a control stream. Returns a breach if it ended: it lives as long as the connection.
-async fn more(recv: &mut RecvStream, decoder: &mut Decoder) -> Result<Option<Breach>, ReadError> {
-    match recv.read_chunk(64 << 10, true).await {
+/// Reads more of a control stream into its decoder: at most `most` bytes, which are returned. Returns a breach if the stream
+/// ended: it lives as long as the connection.
+pub(super) async fn read_more(
+    recv: &mut RecvStream,
+    decoder: &mut Decoder,
+    most: usize,
+) -> Result<Result<Bytes, Breach>, ReadError> {
+    match recv.read_chunk(most, true).await {
         Ok(Some(chunk)) => {
             decoder.push(&chunk.bytes);
-            Ok(None)
+            Ok(Ok(chunk.bytes))
         }
-        Ok(None) => Ok(Some(Breach::EndedControl(match decoder.finish() {
+        Ok(None) => Ok(Err(Breach::EndedControl(match decoder.finish() {
             Ok(()) => CloseCode::StateViolation,
             Err(error) => error.close_code(),
         }))),
-        Err(ReadError::Reset(_)) => Ok(Some(Breach::EndedControl(CloseCode::StateViolation))),
+        Err(ReadError::Reset(_)) => Ok(Err(Breach::EndedControl(CloseCode::StateViolation))),
         Err(error) => Err(error),
     }
 }

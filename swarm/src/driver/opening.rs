@@ -1,13 +1,15 @@
 //! The opening of an incoming connection: its control stream up to the first frame that counts, which names the swarm.
 //!
-//! Nothing is judged here. The bytes that were read go to a session, whose decoder reads them again and whose machine books
-//! every fault.
+//! The bytes that were read go to the session of that swarm, whose decoder reads them again and whose machine books every
+//! fault. What names no swarm ends with the code of its breach.
 
-use minimodel_wire::{Decoder, Frame};
+use minimodel_wire::{DecodeError, Decoder, Frame, FrameKind};
 use quinn::{Connection, RecvStream, SendStream};
 use tokio::time::timeout;
 
+use super::connection::read_more;
 use super::transport::HANDSHAKE;
+use crate::machine::Breach;
 
 /// Most bytes that are read before a Hello is whole: room for a Hello and a few frames of the reserved range before it.
 const MAX_BYTES: usize = 16 << 10;
@@ -15,12 +17,10 @@ const MAX_BYTES: usize = 16 << 10;
 /// What an incoming connection asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// A Hello.
-    Transfer { swarm_id: [u8; 32], artifact_sha256: [u8; 32] },
-    /// A `ManifestOnly`.
-    Manifest { swarm_id: [u8; 32] },
-    /// No Hello came in time, or something else came first.
-    Nothing,
+    /// The swarm of its `Hello` or `ManifestOnly`.
+    Swarm([u8; 32]),
+    /// No swarm: no Hello came in time, or something else came first.
+    Nothing(Breach),
 }
 
 /// The control stream of a connection when its session takes it over.
@@ -49,33 +49,42 @@ impl Opening {
         let mut opening = Self::default();
         let reading = timeout(HANDSHAKE, opening.read_hello(connection)).await;
         opening.is_late = reading.is_err();
-        (opening, reading.unwrap_or(Wanted::Nothing))
+        (opening, reading.unwrap_or(Wanted::Nothing(Breach::NoHello)))
     }
 
     async fn read_hello(&mut self, connection: &Connection) -> Wanted {
-        let Ok(control) = connection.accept_bi().await else { return Wanted::Nothing };
+        // An error is the end of the connection.
+        let Ok(control) = connection.accept_bi().await else { return Wanted::Nothing(Breach::NoHello) };
         let (_, recv) = self.control.insert(control);
         // The least count: the session judges, by its own, each bitfield that is longer.
         let mut decoder = Decoder::new(Some(1));
         while self.read.len() < MAX_BYTES {
-            let Ok(Some(chunk)) = recv.read_chunk(MAX_BYTES - self.read.len(), true).await else { break };
-            self.read.extend_from_slice(&chunk.bytes);
-            decoder.push(&chunk.bytes);
+            match read_more(recv, &mut decoder, MAX_BYTES - self.read.len()).await {
+                Ok(Ok(bytes)) => self.read.extend_from_slice(&bytes),
+                Ok(Err(breach)) => return Wanted::Nothing(breach),
+                Err(_) => return Wanted::Nothing(Breach::NoHello),
+            }
             loop {
                 match decoder.next() {
                     Ok(Some(Frame::Ignored { .. })) => {}
-                    Ok(Some(Frame::Hello(hello))) => {
-                        let (swarm_id, artifact_sha256) = (hello.swarm_id, hello.artifact_sha256);
-                        return Wanted::Transfer { swarm_id, artifact_sha256 };
-                    }
-                    Ok(Some(Frame::ManifestOnly(only))) => {
-                        return Wanted::Manifest { swarm_id: only.swarm_id };
-                    }
-                    Ok(Some(_)) | Err(_) => return Wanted::Nothing,
+                    Ok(Some(Frame::Hello(hello))) => return Wanted::Swarm(hello.swarm_id),
+                    Ok(Some(Frame::ManifestOnly(only))) => return Wanted::Swarm(only.swarm_id),
+                    Ok(Some(_)) => return Wanted::Nothing(Breach::WrongState),
+                    Err(error) => return Wanted::Nothing(breach_of(error)),
                     Ok(None) => break,
                 }
             }
         }
-        Wanted::Nothing
+        Wanted::Nothing(Breach::ControlFlood)
+    }
+}
+
+/// The breach of a first frame that does not decode, or that does for another artifact: that one comes at the wrong time.
+fn breach_of(error: DecodeError) -> Breach {
+    match error {
+        DecodeError::IndexOutOfRange { .. }
+        | DecodeError::BitfieldCount { .. }
+        | DecodeError::FrameTooLarge { kind: FrameKind::Bitfield, .. } => Breach::WrongState,
+        error => Breach::Malformed(error.close_code()),
     }
 }

@@ -14,15 +14,12 @@ use crate::machine::Terms;
 /// The registered sessions by swarm id, shared by its clones.
 #[derive(Debug, Clone)]
 pub(super) struct Sessions {
-    by_swarm: Arc<Mutex<BTreeMap<[u8; 32], Entry>>>,
+    by_swarm: Arc<Mutex<BySwarm>>,
     is_shared: bool,
 }
 
-#[derive(Debug)]
-struct Entry {
-    artifact_sha256: [u8; 32],
-    inbox: mpsc::Sender<TaskMessage>,
-}
+/// The inbox of each session.
+type BySwarm = BTreeMap<[u8; 32], mpsc::Sender<TaskMessage>>;
 
 impl Sessions {
     /// `is_shared`: any number of sessions may register; see [`super::Incoming`].
@@ -36,12 +33,12 @@ impl Sessions {
         terms: &Terms,
         inbox: mpsc::Sender<TaskMessage>,
     ) -> Result<Registration, DriverError> {
-        let (swarm_id, artifact_sha256) = (terms.swarm_id, terms.artifact_sha256);
+        let swarm_id = terms.swarm_id;
         let mut by_swarm = self.lock();
         if by_swarm.contains_key(&swarm_id) {
             return Err(DriverError::SwarmTaken { swarm_id });
         }
-        by_swarm.insert(swarm_id, Entry { artifact_sha256, inbox });
+        by_swarm.insert(swarm_id, inbox);
         Ok(Registration { sessions: self.clone(), swarm_id })
     }
 
@@ -50,26 +47,25 @@ impl Sessions {
         self.lock().is_empty()
     }
 
-    /// Chooses the session for a connection: that of the swarm; else, for a transfer, one of the same artifact, which tells
-    /// the peer how the terms differ. Of what names no swarm at all, the first session books the fault. The error is the
-    /// close code for a connection that no session takes: on a shared node another swarm may only be paused, or about to
-    /// start, so that its peers must not give up for good.
+    /// Chooses the session for a connection: that of the swarm. The only session of a node that is not shared takes all others
+    /// as well: it tells how the terms differ, and books faults. The error is the close code for a connection that no session
+    /// takes. On a shared node what names no swarm is held against no key, since no swarm was broken; and another swarm may
+    /// only be paused, or about to start, so that its peers must not give up for good.
     pub(super) fn choose(&self, wanted: &Wanted) -> Result<mpsc::Sender<TaskMessage>, CloseCode> {
         let by_swarm = self.lock();
-        let first = || by_swarm.values().next();
         let chosen = match wanted {
-            Wanted::Transfer { swarm_id, artifact_sha256 } => by_swarm
-                .get(swarm_id)
-                .or_else(|| by_swarm.values().find(|entry| entry.artifact_sha256 == *artifact_sha256)),
-            Wanted::Manifest { swarm_id } => by_swarm.get(swarm_id),
-            Wanted::Nothing => first(),
+            Wanted::Swarm(swarm_id) => by_swarm.get(swarm_id),
+            Wanted::Nothing(_) => None,
         };
-        let chosen = if self.is_shared { chosen } else { chosen.or_else(first) };
-        let code = if self.is_shared { CloseCode::Busy } else { CloseCode::ShuttingDown };
-        chosen.map(|entry| entry.inbox.clone()).ok_or(code)
+        let only = || by_swarm.values().next().filter(|_| !self.is_shared);
+        chosen.or_else(only).cloned().ok_or(match wanted {
+            _ if !self.is_shared => CloseCode::ShuttingDown,
+            Wanted::Swarm(_) => CloseCode::Busy,
+            Wanted::Nothing(breach) => breach.consequence().code(),
+        })
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<[u8; 32], Entry>> {
+    fn lock(&self) -> MutexGuard<'_, BySwarm> {
         self.by_swarm.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -111,6 +111,19 @@ pub enum Consequence {
     Ban(CloseCode),
 }
 
+impl Consequence {
+    /// The code of the connection's end.
+    pub fn code(self) -> CloseCode {
+        match self {
+            Self::Close(code)
+            | Self::Strike(code)
+            | Self::Part(code)
+            | Self::Disconnect(code)
+            | Self::Ban(code) => code,
+        }
+    }
+}
+
 impl Breach {
     /// The blame ladder.
     pub fn consequence(self) -> Consequence {
