@@ -28,6 +28,9 @@ pub(super) struct DesiredInputs {
     pub(super) hour_is_closed: bool,
     /// The last run ended without success and is in backoff, for this cause.
     pub(super) pause_after: Option<Cause>,
+    /// Another fetch of the same model runs. Two connections of one key in one swarm replace each other, so that two fetches
+    /// would take turns at each peer and lose what was under way.
+    pub(super) is_second: bool,
 }
 
 /// Desired state.
@@ -47,7 +50,7 @@ pub(super) enum Desired {
 }
 
 /// Decides the desired state. In order of precedence: the end or the user's pause, then consent, then the hour, then backoff
-/// after a failure.
+/// after a failure, then another fetch of the model.
 pub(super) fn desired(row: &TransferRow, inputs: &DesiredInputs) -> Desired {
     match &row.end {
         Some(End::Done { .. }) => return Desired::Rest(State::Done, None),
@@ -69,6 +72,9 @@ pub(super) fn desired(row: &TransferRow, inputs: &DesiredInputs) -> Desired {
     }
     if let Some(cause) = inputs.pause_after {
         return Desired::Rest(State::Waiting, Some(cause));
+    }
+    if inputs.is_second {
+        return Desired::Rest(State::Waiting, Some(Cause::SameModel));
     }
     if row.manifest.is_none() {
         return Desired::FetchManifest;
@@ -111,6 +117,8 @@ mod tests {
         let late =
             DesiredInputs { pause_after: Some(Cause::NoSource), ..inputs(&[Action::Fetch, Action::Import]) };
         assert_eq!(desired(&row(true), &late), rest(State::Waiting, Cause::NoSource));
+        let second = DesiredInputs { is_second: true, ..inputs(&[Action::Fetch, Action::Import]) };
+        assert_eq!(desired(&row(true), &second), rest(State::Waiting, Cause::SameModel));
     }
 
     #[test]

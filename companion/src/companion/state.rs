@@ -43,9 +43,18 @@ impl State {
         let inputs = DesiredInputs {
             hour_is_closed: self.limits.rates().paused,
             pause_after: self.retries.waits_for(row.id),
+            is_second: self.is_second(row),
             ..self.permits(row).inputs()
         };
         desired(row, &inputs)
+    }
+
+    /// Returns true for a fetch that does not run, of a model that another fetch is getting.
+    fn is_second(&self, row: &TransferRow) -> bool {
+        let is_rival = |other: &TransferRow| {
+            other.kind == Kind::Fetch && other.swarm_id == row.swarm_id && self.runs.of(other.id).is_some()
+        };
+        row.kind == Kind::Fetch && self.runs.of(row.id).is_none() && self.table.all().any(is_rival)
     }
 
     /// Returns the grants and the daily quota that a transfer's bytes count against.

@@ -141,6 +141,18 @@ fn consent_ends_with_the_request_that_a_changed_one_replaced() {
 
 // Rows: H7
 #[test]
+fn request_for_other_peers_ends_the_consents_for_those_before() {
+    let one = OneFetch::new();
+    one.add_with(one.new.clone(), Some(&partial_consent()));
+    let core = &one.companion.core;
+    let row = core.lock().table.row(one.id).unwrap();
+    core.lock().table.put(TransferRow { paused: true, ..row }).unwrap();
+    assert_eq!(one.add(NewFetch { allow: vec!["a".repeat(52)], ..one.new.clone() }), one.id);
+    assert_eq!(one.open_grants(), [0; 0]);
+}
+
+// Rows: H7
+#[test]
 fn grants_that_no_row_lists_after_a_crash_are_revoked_at_the_start() {
     let one = OneFetch::new();
     let core = &one.companion.core;

@@ -108,7 +108,9 @@ impl Core {
                 ));
             } else {
                 (row.id, row.created_unix, row.last_port) = (old.id, old.created_unix, old.last_port);
-                row.grants.clone_from(&old.grants);
+                if old.allow == row.allow {
+                    row.grants.clone_from(&old.grants);
+                }
                 row.accepted_key = row.accepted_key.or_else(|| old.accepted_key.clone());
                 row.entry = row.entry.or(old.entry);
                 row.manifest = row.manifest.or_else(|| old.manifest.clone());
@@ -125,6 +127,10 @@ impl Core {
         if let Some(consent) = consent {
             check_fits(&row, consent)?;
             manifest.map(|manifest| self.signers.check(&row, &manifest)).transpose()?;
+        }
+        if let Some(old) = known.as_ref().filter(|old| old.id == row.id && old.allow != row.allow) {
+            // They were given for other peers than these.
+            self.end_grants(state, old)?;
         }
         let is_new = row.id == 0;
         let id = state.table.put(row)?;
@@ -258,7 +264,8 @@ impl Core {
                 "agree to it: `minimodel announce on MODEL --consent publish`",
             ));
         }
-        let Some(offer) = state.runs.of(id).and_then(|running| running.offer.clone()) else {
+        let running = state.runs.of(id).filter(|running| !running.is_ending() && !row.paused);
+        let Some(offer) = running.and_then(|running| running.offer.clone()) else {
             return Err(Problem::new(
                 code::NOT_FOUND,
                 format!("transfer {id} serves nobody now, so there is nothing to announce"),

@@ -4,7 +4,7 @@ use super::units::limit;
 use crate::model::{Cause, Kind, Status, Transfer, Window};
 
 /// All causes.
-pub const CAUSES: [Cause; 13] = [
+pub const CAUSES: [Cause; 14] = [
     Cause::NoSource,
     Cause::Choked,
     Cause::RateLimit,
@@ -18,6 +18,7 @@ pub const CAUSES: [Cause; 13] = [
     Cause::NoDemand,
     Cause::Paused,
     Cause::Schedule,
+    Cause::SameModel,
 ];
 
 /// Returns the word for a cause in `--json`, in the interface and in metrics.
@@ -36,6 +37,7 @@ pub const fn name(cause: Cause) -> &'static str {
         Cause::NoDemand => "no-demand",
         Cause::Paused => "paused",
         Cause::Schedule => "schedule",
+        Cause::SameModel => "same-model",
     }
 }
 
@@ -55,6 +57,7 @@ pub const fn words(cause: Cause) -> &'static str {
         Cause::NoDemand => "nobody asks for anything",
         Cause::Paused => "paused",
         Cause::Schedule => "the schedule pauses it at this hour",
+        Cause::SameModel => "another fetch of this model goes first",
     }
 }
 
@@ -69,7 +72,7 @@ pub const fn words_of(kind: Kind, cause: Cause) -> &'static str {
 
 /// Returns true if a standstill by this cause is normal and needs no action.
 pub(super) const fn is_in_order(cause: Cause) -> bool {
-    matches!(cause, Cause::Checking | Cause::NoDemand | Cause::Paused | Cause::Schedule)
+    matches!(cause, Cause::Checking | Cause::NoDemand | Cause::Paused | Cause::Schedule | Cause::SameModel)
 }
 
 /// Returns what held a transfer up, as the end of a sentence that begins with a share of the time.
@@ -105,6 +108,7 @@ pub(super) fn told(cause: Cause, transfer: &Transfer, status: &Status) -> String
         Cause::NoDemand => "without a peer that asked for anything".into(),
         Cause::Paused => "paused by its user".into(),
         Cause::Schedule => "paused by the schedule".into(),
+        Cause::SameModel => "behind another fetch of this model".into(),
     }
 }
 
@@ -139,6 +143,7 @@ pub fn advice(cause: Cause, transfer: &Transfer, status: &Status) -> String {
         Cause::NoDemand => "hand its offer on: `minimodel status --json` has it; see reachability too".into(),
         Cause::Paused => format!("let it go on: `minimodel transfer start {id}`"),
         Cause::Schedule => "see its hours: `minimodel limits show`; `minimodel limits schedule clear` takes it away".into(),
+        Cause::SameModel => "wait: it starts when the other ends; or pause that one, `minimodel transfer pause ID`".into(),
     }
 }
 

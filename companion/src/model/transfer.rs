@@ -71,6 +71,8 @@ pub enum Cause {
     Paused,
     /// The schedule lets nothing pass at this hour.
     Schedule,
+    /// Another fetch of the same model is under way: under one key, a peer serves one of them.
+    SameModel,
 }
 
 /// Where a transfer listens and what its offer names.

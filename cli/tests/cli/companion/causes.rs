@@ -92,6 +92,20 @@ fn the_schedule_holds_both_sides_and_lets_them_go_on() {
 }
 
 #[test]
+fn second_fetch_of_a_model_waits_for_the_first() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&[]);
+    let first = fetch(&bob, &alice, &offer, &["--down", "1B", "--consent", "fetch,import"]);
+    is_told(&bob, first, "rate-limit");
+    let words = ["a.minimodel", "--peer", &offer, "--out", "elsewhere"];
+    let second = bob.fetch(&[&words[..], &AGREED].concat());
+    is_told(&bob, second, "same-model");
+    bob.home.say(&format!("transfer limit {first} --down none")).exits(0);
+    ends(&bob, &alice, first);
+    ends(&bob, &alice, second);
+}
+
+#[test]
 fn grant_quota_stops_fetch_when_less_than_one_chunk_is_left() {
     let (alice, bob) = (House::with_artifact(), House::new());
     let offer = alice.share(&[]);

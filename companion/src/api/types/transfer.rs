@@ -76,6 +76,8 @@ pub enum Cause {
     Paused,
     /// The schedule lets nothing pass at this hour.
     Schedule,
+    /// Another fetch of the same model is under way.
+    SameModel,
 }
 
 /// Where a transfer listens and what its offer names.
@@ -236,6 +238,7 @@ words!(model::Kind => Kind { Share, Fetch });
 words!(model::State => State { Asking, Waiting, Preparing, Running, Paused, Done, Failed });
 words!(model::Cause => Cause {
     NoSource, Choked, RateLimit, Quota, ConsentMissing, Disk, Address, Congestion, PeerSlow, Checking, NoDemand, Paused, Schedule,
+    SameModel,
 });
 
 resource!(model::Endpoint => Endpoint { listen, advertise });

@@ -114,6 +114,7 @@ fn every_state_of_a_transfer_has_its_finding() {
         (State::Asking, None, WARN, "asks for consent"),
         (State::Waiting, Some(Cause::Quota), WARN, "quota or daily budget"),
         (State::Waiting, Some(Cause::Schedule), OK, "schedule"),
+        (State::Waiting, Some(Cause::SameModel), OK, "goes first"),
         (State::Waiting, None, WARN, "waits"),
         (State::Preparing, None, OK, "being prepared"),
         (State::Running, None, OK, "1.0 MiB of 4.0 MiB here, 1 peer, 512.0 KiB/s in"),
