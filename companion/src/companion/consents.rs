@@ -12,10 +12,10 @@ use super::manifests::Manifests;
 use super::offered::OfferedPeers;
 use super::row::TransferRow;
 use super::table::TransferTable;
-use serde::{Deserialize, Serialize};
 use crate::db::{Db, DbError, Table};
 use crate::model::Consent;
 use crate::problem::{Problem, code};
+use serde::{Deserialize, Serialize};
 
 /// Settings key of the newest line that this database has seen of the consent log.
 const CONSENT_SEEN: &str = "consent-seen";
@@ -142,8 +142,7 @@ impl ConsentState {
                 && grant.state == GrantState::Active
                 && !is_listed(grant)
         };
-        let unlisted: Vec<u64> =
-            self.list().into_iter().filter(is_unlisted).map(|grant| grant.id).collect();
+        let unlisted: Vec<u64> = self.list().into_iter().filter(is_unlisted).map(|grant| grant.id).collect();
         self.book.revoke_all(&unlisted, "the companion ended before the transfer was saved", now_unix())?;
         Ok(end_giving(db)?)
     }

@@ -1,8 +1,8 @@
 //! Tests of the companion's core on a real database, with no transfer running but those that a test makes up.
 
 use ed25519_dalek::SigningKey;
-use minimodel::transfer::Control;
 use minimodel::consent::{Action, GrantState};
+use minimodel::transfer::Control;
 use minimodel::{Event as Told, Watcher};
 use minimodel_fixtures::{ManifestOptions, ManifestText, manifest_artifact};
 use minimodel_verifier::Manifest;

@@ -25,7 +25,7 @@ const KEEP: Duration = Duration::from_secs(30 * 24 * 3_600);
 const SKEW: Duration = Duration::from_secs(300);
 /// Number of contents for which a key must have been banned to be banned for all contents.
 const CONTENTS: usize = 3;
-/// Limit on entries; the newest are kept.
+/// Limit on entries; see [`forget_excess`].
 const MAX_ENTRIES: usize = 4_096;
 /// Limit on the length of the file; this program writes no longer one.
 const MAX_BYTES: u64 = 8 << 20;
@@ -128,12 +128,11 @@ impl BanLedger {
         Ok(standing)
     }
 
-    /// Adds one entry durably.
-    pub(super) fn add(&self, entry: BanEntry, now: u64) -> Result<(), BansError> {
+    /// Adds entries durably, in one write. Returns the length of the file in bytes.
+    pub(super) fn add(&self, new: Vec<BanEntry>, now: u64) -> Result<u64, BansError> {
         self.change(now, |entries| {
-            entries.push(entry);
-            let excess = entries.len().saturating_sub(MAX_ENTRIES);
-            entries.drain(..excess);
+            entries.extend(new);
+            forget_excess(entries);
         })
     }
 
@@ -153,7 +152,7 @@ impl BanLedger {
         self.folder.join(FILE_NAME)
     }
 
-    fn change(&self, now: u64, change: impl FnOnce(&mut Vec<BanEntry>)) -> Result<(), BansError> {
+    fn change(&self, now: u64, change: impl FnOnce(&mut Vec<BanEntry>)) -> Result<u64, BansError> {
         let path = self.path();
         let failed = |source: io::Error| BansError::Write { path: path.clone(), source };
         private::create_folder(&self.folder).map_err(failed)?;
@@ -167,8 +166,21 @@ impl BanLedger {
             text.push_str(&line);
             text.push('\n');
         }
-        files::replace(&path, text.as_bytes()).map_err(failed)
+        files::replace(&path, text.as_bytes()).map_err(failed)?;
+        Ok(text.len() as u64)
     }
+}
+
+/// Drops the oldest entries beyond the limit, those about a chunk last: the others cost their key a connection or two, and an
+/// attacker makes as many keys as it likes.
+fn forget_excess(entries: &mut Vec<BanEntry>) {
+    let mut excess = entries.len().saturating_sub(MAX_ENTRIES);
+    entries.retain(|entry| {
+        let goes = excess > 0 && entry.chunk.is_none();
+        excess -= usize::from(goes);
+        !goes
+    });
+    entries.drain(..excess);
 }
 
 impl KnownBans {
@@ -259,7 +271,7 @@ mod tests {
     fn a_ban_is_for_one_content_and_for_a_day() {
         let (_home, ledger) = ledger();
         assert_eq!(ledger.read(NOW).unwrap(), KnownBans::default());
-        ledger.add(entry(1, 1, NOW), NOW).unwrap();
+        ledger.add(vec![entry(1, 1, NOW)], NOW).unwrap();
         let standing = ledger.read(NOW).unwrap();
         assert_eq!(standing.banned(&swarm(1), NOW), BTreeMap::from([(PeerId([1; 32]), BAN)]));
         assert!(standing.banned(&swarm(2), NOW).is_empty());
@@ -276,11 +288,11 @@ mod tests {
         let (_home, ledger) = ledger();
         for (swarm, days) in [(1, 0), (2, 1), (1, 2), (1, 3)] {
             let at = NOW + days * BAN.as_secs();
-            ledger.add(entry(1, swarm, at), at).unwrap();
+            ledger.add(vec![entry(1, swarm, at)], at).unwrap();
         }
         let at = NOW + 4 * BAN.as_secs();
         assert!(ledger.read(at).unwrap().banned(&swarm(9), at).is_empty(), "two contents");
-        ledger.add(entry(1, 3, at), at).unwrap();
+        ledger.add(vec![entry(1, 3, at)], at).unwrap();
         let standing = ledger.read(at).unwrap();
         assert_eq!(standing.banned(&swarm(9), at), BTreeMap::from([(PeerId([1; 32]), KEEP)]));
         assert_eq!(ledger.remove(at, |entry| entry.swarm_id == swarm(2)).unwrap().len(), 1);
@@ -291,7 +303,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_a_year_ahead_bans_nobody_for_a_year() {
         let (_home, ledger) = ledger();
-        ledger.add(entry(1, 1, NOW), NOW).unwrap();
+        ledger.add(vec![entry(1, 1, NOW)], NOW).unwrap();
         for days in [0, 1, 100] {
             let right = NOW - 365 * BAN.as_secs() + days * BAN.as_secs();
             assert!(ledger.read(right).unwrap().entries.is_empty());
@@ -310,7 +322,7 @@ mod tests {
         }
         std::fs::write(ledger.path(), text).unwrap();
         assert_eq!(ledger.read(NOW).unwrap().unreadable, 2);
-        ledger.add(entry(1, 1, NOW), NOW).unwrap();
+        ledger.add(vec![entry(1, 1, NOW)], NOW).unwrap();
         let standing = ledger.read(NOW).unwrap();
         assert_eq!((standing.entries.len(), standing.unreadable), (MAX_ENTRIES, 0));
         assert_eq!(standing.entries[0].at_unix, NOW - 5_000 + 1);
@@ -325,12 +337,32 @@ mod tests {
         let other = home.path().join("other");
         std::fs::write(&other, "").unwrap();
         std::os::unix::fs::symlink(&other, ledger.folder.join(LOCK_NAME)).unwrap();
-        assert!(ledger.add(entry(1, 1, NOW), NOW).is_err());
+        assert!(ledger.add(vec![entry(1, 1, NOW)], NOW).is_err());
         std::fs::remove_file(ledger.folder.join(LOCK_NAME)).unwrap();
         std::os::unix::fs::symlink(&other, ledger.path()).unwrap();
         assert!(ledger.read(NOW).is_err());
         std::fs::remove_file(ledger.path()).unwrap();
         File::create(ledger.path()).unwrap().set_len(MAX_BYTES + 1).unwrap();
         assert!(ledger.read(NOW).is_err());
+    }
+
+    // Rows: H6
+    #[test]
+    fn flood_of_bans_for_less_does_not_push_out_those_for_a_chunk() {
+        let (_home, ledger) = ledger();
+        let liar = entry(1, 1, NOW);
+        ledger.add(vec![liar.clone()], NOW).unwrap();
+        let flood = |_| {
+            let mut less = entry(2, 1, NOW);
+            less.chunk = None;
+            less
+        };
+        ledger.add((0..MAX_ENTRIES).map(flood).collect(), NOW).unwrap();
+        let kept = ledger.read(NOW).unwrap().entries;
+        assert_eq!((kept.len(), &kept[0]), (MAX_ENTRIES, &liar));
+        // Among those for a chunk the newest are kept.
+        ledger.add((0..MAX_ENTRIES).map(|_| entry(3, 1, NOW)).collect(), NOW).unwrap();
+        let kept = ledger.read(NOW).unwrap().entries;
+        assert!(kept.len() == MAX_ENTRIES && kept.iter().all(|kept| kept.peer == entry(3, 1, NOW).peer));
     }
 }

@@ -13,13 +13,14 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use minimodel_swarm::driver::{Ban, Bans};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
 use minimodel_wire::PeerId;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
 
 pub use self::entry::BanEntry;
 pub use self::ledger::{BanLedger, FILE_NAME, KnownBans};
@@ -69,6 +70,12 @@ pub enum BansError {
     NoThread(io::Error),
 }
 
+/// Bytes a second at which the ledger is written while bans come without end. It is written whole: a short one at once at each
+/// ban, the longest every twenty seconds, with all bans since.
+const WRITE_RATE: u64 = 64 << 10;
+/// Interval at which bans that wait for the next write are taken.
+const GATHER_EVERY: Duration = Duration::from_millis(20);
+
 /// Ban keeping of one run: earlier bans are loaded at its start, new bans are recorded as they happen.
 pub(crate) struct BanRecorder {
     ledger: BanLedger,
@@ -115,11 +122,29 @@ impl BanRecorder {
         self.bans.recv().await
     }
 
-    /// Writes a ban to the ledger; blocks.
-    fn record(&self, ban: &Ban) {
-        let entry = BanEntry::new(self.doing, &self.manifest, ban, now_unix());
-        if let Err(error) = self.ledger.add(entry, now_unix()) {
-            self.watcher.tell(Event::BanNotRecorded { peer: ban.peer, error });
+    /// Writes bans to the ledger; blocks. Returns the time until the file may be written again.
+    fn record(&self, bans: &[Ban]) -> Duration {
+        let now = now_unix();
+        let entries = bans.iter().map(|ban| BanEntry::new(self.doing, &self.manifest, ban, now));
+        match self.ledger.add(entries.collect(), now) {
+            Ok(byte_count) => Duration::from_millis(byte_count * 1_000 / WRITE_RATE),
+            Err(error) => {
+                if let Some(ban) = bans.first() {
+                    self.watcher.tell(Event::BanNotRecorded { peer: ban.peer, error });
+                }
+                Duration::ZERO
+            }
+        }
+    }
+
+    /// Adds the bans that come until `until`, or until the run has ended.
+    fn gather(&mut self, bans: &mut Vec<Ban>, until: Instant) {
+        loop {
+            match self.bans.try_recv() {
+                Ok(ban) => bans.push(ban),
+                Err(TryRecvError::Empty) if Instant::now() < until => std::thread::sleep(GATHER_EVERY),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
+            }
         }
     }
 
@@ -137,8 +162,11 @@ impl BanRecorder {
         let (done, ended) = std_mpsc::channel();
         let write = move || {
             let mut next = taken.or_else(|| self.bans.blocking_recv());
+            let mut writable = Instant::now();
             while let Some(ban) = next {
-                self.record(&ban);
+                let mut bans = vec![ban];
+                self.gather(&mut bans, writable);
+                writable = Instant::now() + self.record(&bans);
                 next = self.bans.blocking_recv();
             }
             let _ = done.send(());
@@ -157,5 +185,47 @@ impl BanThread {
     /// Waits until the bans of a run that has ended are on disk.
     pub(crate) fn end(self) {
         let _ = self.0.recv_timeout(LAST_BANS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel_swarm::machine::Breach;
+
+    use super::*;
+
+    // Rows: H6
+    #[test]
+    fn bans_that_come_together_are_written_together() {
+        const COUNT: u8 = 200;
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        let text = &minimodel_fixtures::valid_manifests()[0].text;
+        let manifest = Arc::new(Manifest::parse(text.as_bytes()).unwrap());
+        let (mut recorder, bans) = BanRecorder::open(&home, Arc::new(()), "seed", &manifest, &[]).unwrap();
+        let tell = bans.tell.unwrap();
+        let ban = |n: u8| Ban {
+            peer: PeerId([n; 32]),
+            breach: Breach::WrongState,
+            index: None,
+            expected: None,
+            got: None,
+        };
+        // The key of zeros, and that of one, are of small order.
+        for n in 2..COUNT + 2 {
+            tell.send(ban(n)).unwrap();
+        }
+        let mut gathered = vec![recorder.waiting().unwrap()];
+        let long = Instant::now() + Duration::from_secs(3_600);
+        drop(tell);
+        // The end of the run ends the wait.
+        recorder.gather(&mut gathered, long);
+        assert_eq!(gathered.len(), usize::from(COUNT));
+        let pause = recorder.record(&gathered);
+        let path = home.state().unwrap().join(FILE_NAME);
+        let byte_count = std::fs::metadata(&path).unwrap().len();
+        assert_eq!(pause.as_millis() as u64, byte_count * 1_000 / WRITE_RATE);
+        assert!(pause > Duration::from_millis(500), "{pause:?}");
+        assert_eq!(BanLedger::of(&home).unwrap().read(now_unix()).unwrap().entries.len(), usize::from(COUNT));
     }
 }

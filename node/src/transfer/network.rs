@@ -9,6 +9,7 @@ use std::panic::resume_unwind;
 use minimodel_swarm::driver::{Incoming, Node};
 use minimodel_wire::SignedOffer;
 use tokio::runtime::{EnterGuard, Runtime};
+use tokio::task::AbortHandle;
 
 use super::Run;
 use super::endpoint::{self, Endpoint};
@@ -111,10 +112,20 @@ impl Network {
             Runner::Shared(lease) => lease,
         };
         let working = lease.handle.spawn(work);
+        let _ends = AbortOnDrop(working.abort_handle());
         let ended = lease.handle.block_on(reports.tell_until(working));
         ended.unwrap_or_else(|error| {
             resume_unwind(error.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string())))
         })
+    }
+}
+
+/// Ends a task with the call that waits for it, also where a watcher panics: what nobody controls must not be served on.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -125,8 +136,12 @@ mod tests {
     use std::sync::{Arc, mpsc};
     use std::time::Duration;
 
+    use minimodel_swarm::driver::{Report, Snapshot};
+    use minimodel_verifier::Manifest;
+
     use super::super::{Control, ShareError, SharedEndpoint};
     use super::*;
+    use crate::event::Watcher;
     use crate::home::Home;
 
     /// Time limit longer than any step takes; it only ends a hang.
@@ -255,6 +270,38 @@ mod tests {
         thread.join().unwrap().unwrap();
         assert_eq!(text, "SharedEndpoint { .. }");
         assert_eq!(format!("{shared:?}"), "SharedEndpoint { address: None, transfers: 0 }");
+    }
+
+    /// Panics at each event.
+    struct Panics;
+
+    impl Watcher for Panics {
+        fn tell(&self, _: Event) {
+            panic!("as it should in this test")
+        }
+    }
+
+    #[test]
+    fn panic_of_a_watcher_ends_the_work_on_the_shared_thread() {
+        let world = World::new();
+        let text = &minimodel_fixtures::valid_manifests()[0].text;
+        let manifest = Arc::new(Manifest::parse(text.as_bytes()).unwrap());
+        let run = Run { watcher: Arc::new(Panics), ..world.run.clone() };
+        let (told, mut reports) = Reports::start(&run, true, "seed", &manifest, &[]).unwrap();
+        let (held, is_dropped) = mpsc::channel::<()>();
+        world.plain(None, |_stays| {
+            let bad = || {
+                world.plain(Some([1; 32]), |network| {
+                    network.run(&mut reports, async move {
+                        let _held = held;
+                        told.reports.send(Report::Snapshot(Snapshot::default())).await.unwrap();
+                        std::future::pending::<()>().await;
+                    })
+                })
+            };
+            assert!(catch_unwind(AssertUnwindSafe(bad)).is_err());
+            assert_eq!(is_dropped.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
+        });
     }
 
     #[test]

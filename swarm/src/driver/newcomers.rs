@@ -97,13 +97,15 @@ impl Newcomers {
     /// that now has `own` would be. `group`: that of a newcomer, if it is in question.
     fn oldest<G: Ord>(&self, now: Time, own: usize, group: impl Fn(&Newcomer) -> Option<G>) -> Option<u64> {
         let mut groups: BTreeMap<G, (usize, u64)> = BTreeMap::new();
-        let waiting = self.all.iter().filter(|(_, newcomer)| newcomer.is_proven && newcomer.gives_way.is_some());
+        let waiting =
+            self.all.iter().filter(|(_, newcomer)| newcomer.is_proven && newcomer.gives_way.is_some());
         for (&number, newcomer) in waiting {
             if let Some(group) = group(newcomer) {
                 groups.entry(group).or_insert((0, number)).0 += 1;
             }
         }
-        let &(count, number) = groups.values().max_by_key(|(count, number)| (*count, std::cmp::Reverse(*number)))?;
+        let &(count, number) =
+            groups.values().max_by_key(|(count, number)| (*count, std::cmp::Reverse(*number)))?;
         let is_due = self.all.get(&number).is_some_and(|newcomer| now.since(newcomer.since) >= GRACE);
         (is_due || count > own + 1).then_some(number)
     }
@@ -176,12 +178,7 @@ impl PendingHandshakes {
     }
 
     /// Takes a place for a newcomer until it is dropped; at a limit another gives way. The receiver hears when this one must.
-    pub(super) fn take(
-        &self,
-        address: IpAddr,
-        is_proven: bool,
-        now: Time,
-    ) -> (Place, oneshot::Receiver<()>) {
+    pub(super) fn take(&self, address: IpAddr, is_proven: bool, now: Time) -> (Place, oneshot::Receiver<()>) {
         let (mut newcomers, site) = (self.lock(), Site::of(address));
         if is_proven
             && (newcomers.is_full(site) || newcomers.waiting >= MAX_INCOMING)

@@ -147,7 +147,8 @@ async fn hello_for_another_manifest_of_the_same_file_is_told_to_return() {
     let (theirs, target) = (pair.second.downloading.terms().clone(), pair.node.clone());
     let said = pair.until(async {
         let other = Hello { swarm_id: [9; 32], ..hello(&theirs) };
-        let same_license = answer_to(&dial(&asking, &target).await, &Frame::Hello(other.clone()).encode()).await;
+        let same_license =
+            answer_to(&dial(&asking, &target).await, &Frame::Hello(other.clone()).encode()).await;
         let other = Hello { license_sha256: [9; 32], ..other };
         (same_license, answer_to(&dial(&asking, &target).await, &Frame::Hello(other).encode()).await)
     });
