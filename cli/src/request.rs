@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use minimodel::consent::is_publish_alone;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::tagged;
 use minimodel_verifier::request::{
@@ -86,7 +87,7 @@ fn asks(words: &[String]) -> Result<Vec<Action>, String> {
     if asked.contains(&Action::Cache) {
         return Err("import-peer-request never does `cache`".to_owned());
     }
-    if asked.contains(&Action::Publish) && !asked.contains(&Action::Serve) {
+    if is_publish_alone(|action| asked.contains(&action)) {
         return Err(
             "to publish is to tell peers that this machine serves; ask for `serve` as well".to_owned()
         );

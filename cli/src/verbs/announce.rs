@@ -2,7 +2,6 @@
 //! announcements and withdraws them.
 
 use minimodel_companion::Service;
-use minimodel_companion::api::types;
 use minimodel_companion::model::{Announcement, Consent};
 use minimodel_verifier::digest::parse_hex;
 
@@ -77,14 +76,14 @@ fn on(args: &AnnounceOnArgs, service: &dyn Service, context: &Context) -> Result
         announcement.grant
     ));
     if context.printer.is_json() {
-        return context.printer.event("announcement", types::Announcement::from(announcement));
+        return context.printer.event("announcement", announcement);
     }
     context.printer.answer(escape::harmless(&announcement.offer))
 }
 
 fn list(announcement: &Announcement, context: &Context) -> Result<(), Failure> {
     if context.printer.is_json() {
-        return context.printer.event("announcement", types::Announcement::from(announcement.clone()));
+        return context.printer.event("announcement", announcement);
     }
     context.printer.answer(format!(
         "{}  {}  grant {}, offer until {}  {}",

@@ -1,6 +1,5 @@
 //! `minimodel doctor`: lists faults and causes of slowness, and what to do about them.
 
-use minimodel_companion::api::types;
 use minimodel_companion::doctor::{FAIL, OK, WARN};
 use minimodel_companion::model::Finding;
 use serde::Serialize;
@@ -41,7 +40,7 @@ pub(crate) fn run(_: &DoctorArgs, context: &Context) -> Result<(), Failure> {
 
 fn tell(printer: &Printer, finding: &Finding) -> Result<(), Failure> {
     if printer.is_json() {
-        return printer.event("finding", types::Finding::from(finding.clone()));
+        return printer.event("finding", finding);
     }
     printer.answer(line(finding))
 }

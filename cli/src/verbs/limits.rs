@@ -2,7 +2,6 @@
 
 use minimodel::clock::now_unix;
 use minimodel_companion::Service;
-use minimodel_companion::api::types;
 use minimodel_companion::limits::schedule::{is_ever_first, local_hour, rates_at, validate};
 use minimodel_companion::model::{Limits, Moved, Rates, Window};
 use serde::Serialize;
@@ -23,8 +22,8 @@ use crate::text;
 /// The limits under `--json`.
 #[derive(Serialize)]
 struct LimitsObject {
-    limits: types::Limits,
-    now: types::Rates,
+    limits: Limits,
+    now: Rates,
 }
 
 /// Runs the verb.
@@ -82,7 +81,7 @@ fn window(args: &ScheduleAddArgs) -> Window {
 fn answer(printer: &Printer, limits: &Limits) -> Result<(), Failure> {
     let now = rates_at(limits, local_hour(now_unix()));
     if printer.is_json() {
-        return printer.event("limits", LimitsObject { limits: limits.clone().into(), now: now.into() });
+        return printer.event("limits", LimitsObject { limits: limits.clone(), now });
     }
     show::answer(printer, &lines(limits, now))
 }
@@ -119,7 +118,7 @@ fn lines(limits: &Limits, now: Rates) -> Vec<(String, String)> {
 fn log(service: &dyn Service, printer: &Printer, args: &LimitsLogArgs) -> Result<(), Failure> {
     let moved = service.moved(args.days).map_err(text::of_problem)?;
     if printer.is_json() {
-        return moved.iter().try_for_each(|row| printer.event("moved", types::Moved::from(row.clone())));
+        return moved.iter().try_for_each(|row| printer.event("moved", row));
     }
     if moved.is_empty() {
         let days = if args.days == 1 { "today" } else { &format!("in the last {} days", args.days) };

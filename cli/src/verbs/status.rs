@@ -4,7 +4,6 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use minimodel::clock::now_utc;
-use minimodel_companion::api::types;
 use minimodel_companion::model::Status;
 use rustix::termios::tcgetwinsize;
 use serde::Serialize;
@@ -31,7 +30,7 @@ const USUAL_SIZE: (usize, usize) = (80, 24);
 /// The answer under `--json`. Nested, because a status and an event each have a `version`: of the program, and of the event.
 #[derive(Serialize)]
 struct StatusObject {
-    status: types::Status,
+    status: Status,
 }
 
 /// Runs the verb.
@@ -42,7 +41,7 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
     let status = read_status(context)?;
     let printer = &context.printer;
     if printer.is_json() {
-        return printer.event("status", StatusObject { status: status.into() });
+        return printer.event("status", StatusObject { status });
     }
     let width = terminal().map_or(usize::MAX, |(width, _)| width);
     page(&status, width).into_iter().try_for_each(|line| printer.answer(line))
@@ -60,7 +59,7 @@ fn watch(context: &Context) -> Result<(), Failure> {
         match read_status(context) {
             Ok(status) => {
                 if printer.is_json() {
-                    printer.event("status", StatusObject { status: status.clone().into() })?;
+                    printer.event("status", StatusObject { status: status.clone() })?;
                 } else if let Some(size) = terminal() {
                     let lines = fitting(page(&status, size.0), size.1);
                     printer.answer_anew(drawn, &lines)?;

@@ -1,7 +1,6 @@
 //! `minimodel transfer`: pauses, starts, limits or forgets shares and fetches of the companion.
 
 use minimodel_companion::Service;
-use minimodel_companion::api::types;
 use minimodel_companion::model::{Transfer, TransferLimits};
 use serde::Serialize;
 
@@ -18,7 +17,7 @@ use crate::text;
 /// A transfer under `--json`.
 #[derive(Serialize)]
 struct TransferObject {
-    transfer: types::Transfer,
+    transfer: Transfer,
 }
 
 /// Runs the verb.
@@ -59,14 +58,14 @@ pub(super) fn limit(
     let limits = changed(before.limits, settings);
     let transfer = service.limit(id, limits).map_err(text::of_problem)?;
     if printer.is_json() {
-        return printer.event("transfer", TransferObject { transfer: transfer.into() });
+        return printer.event("transfer", TransferObject { transfer });
     }
     printer.answer(format!("transfer {id}: {}", words(&transfer.limits)))
 }
 
 fn tell(printer: &Printer, transfer: &Transfer) -> Result<(), Failure> {
     if printer.is_json() {
-        return printer.event("transfer", TransferObject { transfer: transfer.clone().into() });
+        return printer.event("transfer", TransferObject { transfer: transfer.clone() });
     }
     printer.answer(format!(
         "transfer {}, {} of {}: {}",

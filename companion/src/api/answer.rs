@@ -15,7 +15,6 @@ use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::api::access::Token;
 use crate::api::server_limits::ServerLimits;
-use crate::api::types::Resource;
 use crate::model::Event;
 use crate::problem::{Problem, code};
 use crate::service::{Answer, Service};
@@ -56,7 +55,7 @@ impl From<Problem> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.status, json(self.problem)).into_response()
+        (self.status, Json(self.problem)).into_response()
     }
 }
 
@@ -270,19 +269,14 @@ impl<T: DeserializeOwned> FromRequestParts<Api> for QueryParams<T> {
     }
 }
 
-/// The body of an answer.
-pub(crate) fn json<T: Resource>(value: T) -> Json<T::Body> {
-    Json(value.into())
-}
-
-/// The body of an answer that is a list.
-pub(crate) fn list<T: Resource>(values: Vec<T>) -> Json<Vec<T::Body>> {
+/// The body of an answer whose items have a body type of their own.
+pub(crate) fn list<T, B: From<T>>(values: Vec<T>) -> Json<Vec<B>> {
     Json(values.into_iter().map(Into::into).collect())
 }
 
 /// Answers 201 with the location of the new resource.
-pub(crate) fn created<T: Serialize>(location: &str, body: Json<T>) -> Response {
-    let mut response = (StatusCode::CREATED, body).into_response();
+pub(crate) fn created<T: Serialize>(location: &str, body: T) -> Response {
+    let mut response = (StatusCode::CREATED, Json(body)).into_response();
     // A location consists of numbers and fixed words, which a header can always hold.
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(header::LOCATION, location);

@@ -9,7 +9,7 @@ use utoipa::{PartialSchema as _, ToSchema};
 
 use crate::api::guard::OPEN;
 use crate::api::routes;
-use crate::api::types::Problem;
+use crate::problem::Problem;
 
 /// The name of the token's security scheme in the document.
 const TOKEN: &str = "token";

@@ -12,7 +12,6 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::api::answer::{Api, Outcome, crowded};
 use crate::api::server::stopped;
-use crate::api::types;
 use crate::model::Event;
 
 /// Events buffered for one client; beyond them its position in the broadcast queue of all clients waits.
@@ -21,7 +20,7 @@ const AHEAD: usize = 16;
 /// The whole picture, then changes, for as long as the client listens or the companion runs.
 #[utoipa::path(
     get, path = "/v1/events",
-    responses((status = 200, content_type = "text/event-stream", body = types::Event,
+    responses((status = 200, content_type = "text/event-stream", body = Event,
         description = "A stream: `event` is the kind, `id` counts, `data` is one Event."))
 )]
 pub(crate) async fn events(
@@ -48,7 +47,7 @@ impl Feed {
     async fn send(&mut self, event: Event) -> bool {
         self.id += 1;
         let made = sse::Event::default().id(self.id.to_string()).event(name(&event));
-        let made = made.json_data(types::Event::from(event));
+        let made = made.json_data(event);
         // An event is plain data, which always has a JSON form.
         let Ok(made) = made else { return false };
         self.sender.send(Ok(made)).await.is_ok()

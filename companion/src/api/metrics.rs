@@ -15,7 +15,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::api::answer::{Api, Outcome};
-use crate::api::types::{Cause, State as Stands, Status, Transfer};
+use crate::model::{Cause, State as Stands, Status, Transfer};
 use crate::problem::{Problem, code};
 
 /// Content type of the text.
@@ -40,7 +40,7 @@ const STATES: [Stands; 7] = [
 )]
 pub(crate) async fn metrics(State(api): State<Api>) -> Outcome<Response> {
     let status = api.quick(|service| service.status()).await?;
-    let text = render(&status.into()).map_err(|error| {
+    let text = render(&status).map_err(|error| {
         Problem::new(code::UNEXPECTED, "the metrics cannot be written", "report it").because(error)
     })?;
     Ok(([(header::CONTENT_TYPE, TYPE)], text).into_response())

@@ -1,11 +1,12 @@
 //! Each call of [`Service`] as a request to its route; `api::routes` is the server side.
 
 use minimodel::consent::{Grant, LogEntry, LogVerdict, NewGrant};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use ureq::http::Method;
 
-use super::{Client, Patience, text};
+use super::{Client, Patience, read, text};
 use crate::api::types;
-use crate::api::types::Resource;
 use crate::api::{Fitted, Kept};
 use crate::model::{
     Activated, Activation, Announcement, Consent, Entry, Finding, Fits, Limits, Moved, NewEntry, NewFetch,
@@ -14,24 +15,24 @@ use crate::model::{
 use crate::service::{Answer, Service};
 
 /// The body of requests that need none.
-#[derive(serde::Serialize)]
+#[derive(Serialize)]
 struct Nothing {}
 
 impl Client {
-    fn post<T: Resource>(&self, path: &str, body: &impl serde::Serialize) -> Answer<T> {
-        self.change(&Method::POST, path, Patience::Quick, body)
+    fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Answer<T> {
+        read(self.send(&Method::POST, path, Patience::Quick, body)?)
     }
 
-    fn put<T: Resource>(&self, path: &str, body: &impl serde::Serialize) -> Answer<T> {
-        self.change(&Method::PUT, path, Patience::Quick, body)
+    fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Answer<T> {
+        read(self.send(&Method::PUT, path, Patience::Quick, body)?)
     }
 
-    fn delete<T: Resource>(&self, path: &str) -> Answer<T> {
-        self.change(&Method::DELETE, path, Patience::Quick, &Nothing {})
+    fn delete<T: DeserializeOwned>(&self, path: &str) -> Answer<T> {
+        read(self.send(&Method::DELETE, path, Patience::Quick, &Nothing {})?)
     }
 
-    fn long<T: Resource>(&self, path: &str, body: &impl serde::Serialize) -> Answer<T> {
-        self.change(&Method::POST, path, Patience::Long, body)
+    fn long<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Answer<T> {
+        read(self.send(&Method::POST, path, Patience::Long, body)?)
     }
 
     /// Sends a request whose answer has no body.
@@ -50,11 +51,11 @@ impl Service for Client {
     }
 
     fn share(&self, new: NewShare) -> Answer<Transfer> {
-        self.post("/v1/shares", &types::NewShare::from(new))
+        self.post("/v1/shares", &new)
     }
 
     fn fetch(&self, new: NewFetch) -> Answer<Transfer> {
-        self.post("/v1/fetches", &types::NewFetch::from(new))
+        self.post("/v1/fetches", &new)
     }
 
     fn transfer(&self, id: u64) -> Answer<Transfer> {
@@ -62,7 +63,7 @@ impl Service for Client {
     }
 
     fn answer(&self, id: u64, consent: Consent) -> Answer<Transfer> {
-        self.post(&format!("/v1/transfers/{id}/consent"), &types::Consent::from(consent))
+        self.post(&format!("/v1/transfers/{id}/consent"), &consent)
     }
 
     fn start(&self, id: u64) -> Answer<Transfer> {
@@ -74,7 +75,7 @@ impl Service for Client {
     }
 
     fn limit(&self, id: u64, limits: TransferLimits) -> Answer<Transfer> {
-        self.put(&format!("/v1/transfers/{id}/limits"), &types::TransferLimits::from(limits))
+        self.put(&format!("/v1/transfers/{id}/limits"), &limits)
     }
 
     fn forget(&self, id: u64) -> Answer<()> {
@@ -86,39 +87,39 @@ impl Service for Client {
     }
 
     fn set_limits(&self, limits: Limits) -> Answer<Limits> {
-        self.put("/v1/limits", &types::Limits::from(limits))
+        self.put("/v1/limits", &limits)
     }
 
     fn moved(&self, days: u32) -> Answer<Vec<Moved>> {
-        self.list(&format!("/v1/moved?days={days}"))
+        self.get(&format!("/v1/moved?days={days}"))
     }
 
     fn grants(&self) -> Answer<Vec<Grant>> {
-        self.list("/v1/grants")
+        self.get("/v1/grants").map(list::<types::Grant, _>)
     }
 
     fn grant(&self, new: NewGrant) -> Answer<Vec<Grant>> {
-        super::list(self.send(&Method::POST, "/v1/grants", Patience::Quick, &types::NewGrant::from(new))?)
+        self.post("/v1/grants", &types::NewGrant::from(new)).map(list::<types::Grant, _>)
     }
 
     fn revoke(&self, id: u64) -> Answer<Grant> {
-        self.delete(&format!("/v1/grants/{id}"))
+        self.delete::<types::Grant>(&format!("/v1/grants/{id}")).map(Into::into)
     }
 
     fn consent_log(&self) -> Answer<Vec<LogEntry>> {
-        self.list("/v1/consent/log")
+        self.get("/v1/consent/log").map(list::<types::LogEntry, _>)
     }
 
     fn verify_log(&self) -> Answer<LogVerdict> {
-        self.get("/v1/consent/verify")
+        self.get::<types::LogVerdict>("/v1/consent/verify").map(Into::into)
     }
 
     fn announcements(&self) -> Answer<Vec<Announcement>> {
-        self.list("/v1/announcements")
+        self.get("/v1/announcements")
     }
 
     fn announce(&self, transfer: u64, consent: Consent) -> Answer<Announcement> {
-        self.put(&format!("/v1/transfers/{transfer}/announcement"), &types::Consent::from(consent))
+        self.put(&format!("/v1/transfers/{transfer}/announcement"), &consent)
     }
 
     fn unannounce(&self, transfer: u64) -> Answer<()> {
@@ -126,7 +127,7 @@ impl Service for Client {
     }
 
     fn library(&self) -> Answer<Vec<Entry>> {
-        self.list("/v1/library")
+        self.get("/v1/library")
     }
 
     fn entry(&self, id: u64) -> Answer<Entry> {
@@ -140,7 +141,7 @@ impl Service for Client {
     }
 
     fn add(&self, new: NewEntry) -> Answer<Entry> {
-        self.long("/v1/library", &types::NewEntry::from(new))
+        self.long("/v1/library", &new)
     }
 
     fn verify(&self, id: u64) -> Answer<Entry> {
@@ -161,7 +162,7 @@ impl Service for Client {
     }
 
     fn activate(&self, id: u64, activation: Activation) -> Answer<Activated> {
-        self.post(&format!("/v1/library/{id}/activate"), &types::Activation::from(activation))
+        self.post(&format!("/v1/library/{id}/activate"), &activation)
     }
 
     fn rollback(&self, model_id: &str) -> Answer<Activated> {
@@ -173,8 +174,12 @@ impl Service for Client {
     }
 
     fn doctor(&self) -> Answer<Vec<Finding>> {
-        super::list(self.send(&Method::GET, "/v1/doctor", Patience::Long, &())?)
+        read(self.send(&Method::GET, "/v1/doctor", Patience::Long, &())?)
     }
+}
+
+fn list<B: Into<T>, T>(bodies: Vec<B>) -> Vec<T> {
+    bodies.into_iter().map(Into::into).collect()
 }
 
 /// Encodes a text as one segment of a path: RFC 3986 section 2.1, all but unreserved characters percent-encoded.

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Read};
 
-use crate::api::types;
 use crate::model::Event;
 use crate::problem::{Problem, code};
 use crate::service::Answer;
@@ -61,10 +60,7 @@ impl Iterator for Events {
             return None;
         }
         let event = match self.data() {
-            Ok(data) => match serde_json::from_slice::<types::Event>(&data) {
-                Ok(event) => Ok(event.into()),
-                Err(error) => Err(super::unexpected(&error)),
-            },
+            Ok(data) => serde_json::from_slice(&data).map_err(|error| super::unexpected(&error)),
             Err(error) => {
                 let hint = "see whether it runs: `minimodel companion status`";
                 Err(Problem::new(code::STOPPED, "the companion's events broke off", hint).because(error))

@@ -19,7 +19,6 @@ use ureq::{Agent, Body};
 pub use events::Events;
 
 use crate::api::Access;
-use crate::api::types::{self, Resource};
 use crate::problem::{Problem, code};
 use crate::service::Answer;
 
@@ -90,22 +89,8 @@ impl Client {
         Ok(Events::new(Box::new(reader)))
     }
 
-    fn get<T: Resource>(&self, path: &str) -> Answer<T> {
-        read::<T::Body>(self.send(&Method::GET, path, Patience::Quick, &())?).map(Into::into)
-    }
-
-    fn list<T: Resource>(&self, path: &str) -> Answer<Vec<T>> {
-        list(self.send(&Method::GET, path, Patience::Quick, &())?)
-    }
-
-    fn change<T: Resource>(
-        &self,
-        method: &Method,
-        path: &str,
-        patience: Patience,
-        body: &impl Serialize,
-    ) -> Answer<T> {
-        read::<T::Body>(self.send(method, path, patience, body)?).map(Into::into)
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Answer<T> {
+        read(self.send(&Method::GET, path, Patience::Quick, &())?)
     }
 
     /// Sends a request, and returns the problem of an answer that holds one as the error.
@@ -136,8 +121,8 @@ impl Client {
         let status = response.status();
         let text = text(response)?;
         // A body that is no problem does not come from a companion of this version.
-        let problem = serde_json::from_slice::<types::Problem>(&text);
-        Err(problem.map_or_else(|_| unexpected(&format!("it answered {status}")), Into::into))
+        let problem = serde_json::from_slice(&text);
+        Err(problem.unwrap_or_else(|_| unexpected(&format!("it answered {status}"))))
     }
 
     fn patient<S: ureq::AsSendBody>(&self, request: Request<S>, patience: Patience) -> Request<S> {
@@ -165,10 +150,6 @@ fn text(response: Response<Body>) -> Answer<Vec<u8>> {
 
 fn read<T: DeserializeOwned>(response: Response<Body>) -> Answer<T> {
     serde_json::from_slice(&text(response)?).map_err(|error| unexpected(&error))
-}
-
-fn list<T: Resource>(response: Response<Body>) -> Answer<Vec<T>> {
-    Ok(read::<Vec<T::Body>>(response)?.into_iter().map(Into::into).collect())
 }
 
 /// The companion answered, but not as this version of it does.

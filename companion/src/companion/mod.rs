@@ -43,7 +43,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use minimodel::Home;
-use minimodel::clock::now_unix;
+use minimodel::clock::{now_ns, now_unix};
 use minimodel::consent::ConsentBook;
 use minimodel::publishers::Publishers;
 use minimodel::transfer::SharedEndpoint;
@@ -307,10 +307,9 @@ impl Core {
 /// Returns the time until the next reconcile: at each whole second of the clock, when grants expire, and every [`RECONCILE_EVERY`]
 /// between.
 fn until_next_reconcile() -> Duration {
-    let second = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let into = second.map_or(0, |since| since.subsec_millis()) % RECONCILE_EVERY.subsec_millis();
-    // One millisecond more, since rounding down could wake before the second begins.
-    RECONCILE_EVERY - Duration::from_millis(into.into()) + Duration::from_millis(1)
+    let into = now_ns().unsigned_abs() % RECONCILE_EVERY.as_nanos();
+    // One millisecond more, since a timer that rounds down could wake before the second begins.
+    RECONCILE_EVERY - Duration::from_nanos(u64::try_from(into).unwrap_or(0)) + Duration::from_millis(1)
 }
 
 fn open_db(path: &Path) -> Result<Db, Problem> {

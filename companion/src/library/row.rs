@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use minimodel::clock::utc;
 use minimodel::publishers::{KnownPublishers, Signer, SignerStatus, SignerVerdict};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
@@ -216,12 +216,6 @@ impl Link {
 /// Returns the targets of all links.
 pub(super) fn active(links: &[(String, Link)]) -> BTreeSet<u64> {
     links.iter().filter_map(|(_, link)| link.current).collect()
-}
-
-/// Formats a time as RFC 3339 UTC; a time outside the calendar is shown as its number.
-fn utc(unix_seconds: u64) -> String {
-    let timestamp = i64::try_from(unix_seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-    timestamp.map_or_else(|| format!("{unix_seconds} seconds after 1970"), |time| time.to_string())
 }
 
 /// Returns true for a path that the database can hold and a link can lead to.

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use minimodel::publishers::SignerVerdict;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::publisher::{self, Publisher};
 
 /// Where a library entry stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EntryState {
     /// Its manifest is known; the file is not here.
@@ -20,9 +23,9 @@ pub enum EntryState {
 }
 
 /// One version of a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Entry {
-    /// Its number.
+    /// Its name in the interface.
     pub id: u64,
     /// `model.id`.
     pub model_id: String,
@@ -32,6 +35,8 @@ pub struct Entry {
     pub publisher_id: String,
     /// Who signed its manifest, beside what is known of them; none of entries that an earlier program wrote, or where the
     /// record of known publishers cannot be read.
+    #[serde(default, with = "publisher")]
+    #[schema(value_type = Option<Publisher>)]
     pub publisher: Option<SignerVerdict>,
     /// The swarm.
     pub swarm_id: String,
@@ -60,7 +65,7 @@ pub struct Entry {
 }
 
 /// The manifest's `requires.*` against this machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fits {
     /// False when a requirement is known not to be met.
     pub fits: bool,
@@ -69,7 +74,7 @@ pub struct Fits {
 }
 
 /// One requirement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FitCheck {
     /// `ram`, `vram` or `arch`.
     pub name: String,
@@ -82,26 +87,33 @@ pub struct FitCheck {
 }
 
 /// A new entry: a manifest, with the file it describes if that is here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(description = "`POST /v1/library`: adds a manifest, with the file it describes if that is here.")]
 pub struct NewEntry {
     /// The text of the manifest.
     pub manifest: String,
     /// The absolute path of the user's own file, which is checked and stays where it is; none: only the manifest is kept.
+    #[schema(value_type = Option<String>)]
     pub path: Option<PathBuf>,
     /// For a manifest that is not signed as is known of its publisher: the key that signed it, or `unsigned`, which is accepted
     /// with this.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub accept_publisher_key: Option<String>,
 }
 
 /// The terms of an activation; the default accepts no signer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(description = "`POST /v1/library/{id}/activate`; no body accepts nothing.")]
 pub struct Activation {
     /// As in [`NewEntry::accept_publisher_key`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub accept_publisher_key: Option<String>,
 }
 
 /// What a prune took away.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Pruned {
     /// The entries whose cached files are gone.
     pub entries: Vec<u64>,
@@ -110,7 +122,7 @@ pub struct Pruned {
 }
 
 /// A version that the model's link leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Activated {
     /// The entry.
     pub entry: Entry,

@@ -1,9 +1,10 @@
 //! Rates, slots, budgets, and transferred bytes.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Rates and slots of one transfer; none: only the common ones hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TransferLimits {
     /// Payload bytes a second sent.
@@ -15,7 +16,7 @@ pub struct TransferLimits {
 }
 
 /// Rates that hold at a moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Rates {
     /// Payload bytes a second sent, all together.
     pub up: Option<u64>,
@@ -26,8 +27,11 @@ pub struct Rates {
 }
 
 /// Limits that hold for all transfers together. A change takes effect at once.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(
+    description = "`GET|PUT /v1/limits`: what holds for all transfers together. A change takes effect at once."
+)]
 pub struct Limits {
     /// Payload bytes a second sent.
     pub up: Option<u64>,
@@ -46,7 +50,7 @@ pub struct Limits {
 }
 
 /// Hours of the local day with rates of their own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Window {
     /// First hour, 0 to 23.
@@ -62,7 +66,7 @@ pub struct Window {
 }
 
 /// What moved on a day between us and a peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Moved {
     /// The day, UTC: `2026-11-21`.
     pub day: String,

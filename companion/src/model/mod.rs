@@ -1,19 +1,22 @@
 //! The companion's domain: transfers, entries of the library, limits, consents, findings and events, as the daemon keeps them
-//! and [`Service`](crate::Service) speaks of them. It knows no HTTP: the bodies of the local interface are
-//! made from it, and it from them, in the interface's own module.
+//! and [`Service`](crate::Service) speaks of them. It knows no HTTP. Its one JSON form serves the database, `--json` and the
+//! bodies of the local interface (version 1); docs/openapi.json pins the latter, whose descriptions are the comments of the fields.
 //!
 //! Times are RFC 3339 UTC (`..._utc`) or seconds since 1970 (`..._unix`), sizes bytes, rates payload bytes a second. Swarm ids
-//! are 64 lowercase hex digits, peers their base32 ids. A type is serialized only where the database holds it.
+//! are 64 lowercase hex digits, peers their base32 ids.
 
 mod consent;
 mod library;
 mod limits;
+mod publisher;
 mod status;
 mod transfer;
 pub mod validate;
 
+pub(crate) use self::consent::ActionSchema;
 pub use self::consent::{Announcement, Consent, Question};
 pub use self::library::{Activated, Activation, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
 pub use self::limits::{Limits, Moved, Rates, TransferLimits, Window};
+pub use self::publisher::{KnownKey, Publisher, PublisherStanding};
 pub use self::status::{Event, Finding, Status};
 pub use self::transfer::{Cause, Endpoint, Kind, NewFetch, NewShare, Peer, State, Transfer};

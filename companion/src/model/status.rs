@@ -1,10 +1,14 @@
 //! Status, findings of the doctor, and events.
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use super::limits::{Limits, Rates};
 use super::transfer::Transfer;
 
 /// The state of the daemon and of all transfers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(description = "`GET /v1/status`.")]
 pub struct Status {
     /// Version of the program.
     pub version: String,
@@ -23,7 +27,7 @@ pub struct Status {
 }
 
 /// One finding of the doctor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     /// What was looked at: `clock`, `folders`, `space`, `ports`, `reachability`, `transfer 3`.
     pub name: String,
@@ -36,7 +40,9 @@ pub struct Finding {
 }
 
 /// A change that the companion tells its clients.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[schema(description = "One event of `GET /v1/events`.")]
 pub enum Event {
     /// A transfer was added or changed; its whole picture.
     Transfer {

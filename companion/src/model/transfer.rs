@@ -6,13 +6,15 @@ use std::path::PathBuf;
 
 use minimodel::publishers::SignerVerdict;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::consent::{Consent, Question};
 use super::limits::TransferLimits;
+use super::publisher::{self, Publisher};
 use crate::problem::Problem;
 
 /// Whether a transfer brings a file or gives one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A complete file is served.
@@ -23,7 +25,8 @@ pub enum Kind {
 }
 
 /// Where a transfer stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum State {
     /// Its user is asked for consent: see [`Transfer::question`].
     #[default]
@@ -42,8 +45,9 @@ pub enum State {
     Failed,
 }
 
-/// Why no byte of a transfer moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Why no byte of a transfer moves. The same words in `--json`, in the interface and in metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// No connected peer has a chunk that is wanted.
     NoSource,
@@ -76,23 +80,30 @@ pub enum Cause {
 }
 
 /// Where a transfer listens and what its offer names.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Endpoint {
     /// Listen here; none: all addresses, at a port that is kept over restarts.
+    #[schema(value_type = Option<String>)]
     pub listen: Option<SocketAddr>,
     /// Named in offers instead of the addresses that are found.
+    #[schema(value_type = Vec<String>)]
     pub advertise: Vec<SocketAddr>,
 }
 
 /// A file to serve: either an entry of the library, or a manifest and a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(
+    description = "`POST /v1/shares`: serve a file. Either an entry of the library, or a manifest and a file."
+)]
 pub struct NewShare {
     /// An entry of the library that is Ready.
     pub entry: Option<u64>,
     /// The text of the manifest.
     pub manifest: Option<String>,
     /// The absolute path of the file.
+    #[schema(value_type = Option<String>)]
     pub path: Option<PathBuf>,
     /// Where it listens.
     pub endpoint: Endpoint,
@@ -105,15 +116,21 @@ pub struct NewShare {
 }
 
 /// A file to fetch. Sources are offers of peers; nothing else is taken, no address on the web either.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(
+    description = "`POST /v1/fetches`: fetch a file. Sources are offers of peers; nothing else is taken, no address on the web either."
+)]
 pub struct NewFetch {
     /// The text of the manifest; none: it is asked of the first offer's peer.
     pub manifest: Option<String>,
     /// Offers (`mm1...`).
     pub offers: Vec<String>,
     /// The absolute path of the folder to import into; none: the library keeps it in its own folder (consent `cache`).
+    #[schema(value_type = Option<String>)]
     pub out: Option<PathBuf>,
     /// Where the receipt goes, if not beside the file.
+    #[schema(value_type = Option<String>)]
     pub receipt: Option<PathBuf>,
     /// Where it listens, if it serves.
     pub endpoint: Endpoint,
@@ -136,7 +153,7 @@ pub struct NewFetch {
 }
 
 /// One connected peer of a transfer.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Peer {
     /// Who.
     pub peer: String,
@@ -159,9 +176,9 @@ pub struct Peer {
 }
 
 /// A share or a fetch.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Transfer {
-    /// Its number.
+    /// Its name in the interface.
     pub id: u64,
     /// Share or fetch.
     pub kind: Kind,
@@ -178,6 +195,8 @@ pub struct Transfer {
     /// `model.version`.
     pub model_version: String,
     /// Its publisher; none while only an offer is known, or where the record of known publishers cannot be read.
+    #[serde(default, with = "publisher")]
+    #[schema(value_type = Option<Publisher>)]
     pub publisher: Option<SignerVerdict>,
     /// The swarm.
     pub swarm_id: String,
@@ -210,11 +229,13 @@ pub struct Transfer {
     /// Connected peers.
     pub peers: Vec<Peer>,
     /// Seconds that this run has lasted.
+    #[serde(default)]
     pub run_seconds: f64,
     /// Seconds of this run in which no byte moved, by cause.
     pub idle_seconds: BTreeMap<Cause, f64>,
     /// When it was added.
     pub created_utc: String,
     /// In the answer to adding it: it was not there before.
+    #[serde(default)]
     pub is_new: bool,
 }

@@ -6,9 +6,10 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A failure with its next step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, thiserror::Error)]
 #[error("{error}")]
 pub struct Problem {
     /// The exit code of the command line that says the same; docs/cli.md has the table.

@@ -52,6 +52,9 @@ fn http_is_spoken_by_the_interface_and_its_client_alone() {
 /// Folders of the companion that know the bodies of the interface.
 const EDGES: [&str; 2] = ["api", "client"];
 
+/// Domain types whose JSON is a body: they have a schema, and know nothing else of the interface.
+const DESCRIBED: [&str; 2] = ["model", "problem/mod.rs"];
+
 #[test]
 fn the_domain_names_no_body_of_the_interface() {
     let src = root().join("companion/src");
@@ -65,9 +68,10 @@ fn the_domain_names_no_body_of_the_interface() {
         }
         let text = fs::read_to_string(&path).unwrap();
         let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
-        let named = code.filter(|line| line.contains("api::")).count();
+        let named = code.filter(|line| line.replace("openapi::", "").contains("api::")).count();
         assert_eq!(named, 0, "{} names the interface", place.display());
-        assert!(!names(&text, &["utoipa"]), "{} describes a body", place.display());
+        let is_described = DESCRIBED.iter().any(|described| place.starts_with(described));
+        assert!(is_described || !names(&text, &["utoipa"]), "{} describes a body", place.display());
     }
 }
 

@@ -4,7 +4,6 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use minimodel::consent::{Action, NewGrant};
-use minimodel_companion::api::types;
 use minimodel_companion::model::*;
 use minimodel_companion::{Answer, Service};
 
@@ -176,7 +175,7 @@ fn the_script_of_the_test_above_leaves_no_call_out() {
 #[test]
 fn what_is_made_is_201_with_its_place_and_what_is_gone_is_204() {
     let running = Running::new();
-    let share = serde_json::to_string(&types::NewShare::from(new_share())).unwrap();
+    let share = serde_json::to_string(&new_share()).unwrap();
     let made = running.change("POST /v1/shares", &share);
     assert!(
         made.starts_with("HTTP/1.1 201 ") && made.contains("\r\nlocation: /v1/transfers/1\r\n"),
@@ -184,8 +183,8 @@ fn what_is_made_is_201_with_its_place_and_what_is_gone_is_204() {
     );
     assert_eq!(status(&running.request("GET /v1/transfers/1", "", "")), 200);
     let list = running.request("GET /v1/transfers", "", "");
-    let list: Vec<types::Transfer> = serde_json::from_str(list.split_once("\r\n\r\n").unwrap().1).unwrap();
-    assert_eq!(list, [running.memory.transfer(1).unwrap().into()]);
+    let list: Vec<Transfer> = serde_json::from_str(list.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(list, [running.memory.transfer(1).unwrap()]);
     assert_eq!(status(&running.request("GET /v1/transfers/1/announcement", "", "")), 404);
     let consent = r#"{"actions": ["publish"], "by": "api"}"#;
     let place = "PUT /v1/transfers/1/announcement";

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod bodies;
 mod boundary;
 mod calls;
 mod documents;

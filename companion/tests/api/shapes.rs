@@ -190,7 +190,7 @@ fn a_publishers_key_is_whole_and_accepted_with_a_transfer_alone() {
     let key = format!("ed25519:{}", "0a".repeat(32));
     for good in [key.as_str(), "unsigned"] {
         assert_eq!(validate::consent(&consent(good)), Ok(()));
-        let grant = types::NewGrant { consent: consent(good).into(), model: None, peer: None };
+        let grant = types::NewGrant { consent: consent(good), model: None, peer: None };
         assert_eq!(NewGrant::try_from(grant).unwrap_err().code, code::USAGE);
     }
     let fetch =

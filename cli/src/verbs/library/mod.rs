@@ -9,8 +9,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use minimodel_companion::Service;
-use minimodel_companion::api::types;
-use minimodel_companion::model::{Activated, Activation, Entry, NewEntry};
+use minimodel_companion::model::{Activated, Activation, Entry, NewEntry, Publisher};
 use minimodel_verifier::Manifest;
 use serde_json::json;
 
@@ -62,9 +61,7 @@ fn entry(service: &dyn Service, name: &str) -> Result<Entry, Failure> {
 fn list(service: &dyn Service, context: &Context) -> Result<(), Failure> {
     let entries = service.library().map_err(failure)?;
     if context.printer.is_json() {
-        return entries
-            .iter()
-            .try_for_each(|entry| context.printer.event("entry", types::Entry::from(entry.clone())));
+        return entries.iter().try_for_each(|entry| context.printer.event("entry", entry));
     }
     if entries.is_empty() {
         context.printer.note("the library is empty; add a model: `minimodel library add MANIFEST FILE.slm`");
@@ -75,7 +72,7 @@ fn list(service: &dyn Service, context: &Context) -> Result<(), Failure> {
 
 fn show(entry: &Entry, service: &dyn Service, context: &Context) -> Result<(), Failure> {
     if context.printer.is_json() {
-        return context.printer.event("entry", types::Entry::from(entry.clone()));
+        return context.printer.event("entry", entry);
     }
     let manifest = manifest_of(entry, service)?;
     show::answer(&context.printer, &tell::lines(entry, &manifest))
@@ -150,7 +147,7 @@ fn activate(args: &LibrarySignedArgs, service: &dyn Service, context: &Context) 
 /// Prints the answer of an action that changed an entry: the entry's name and number, what happened, and its state.
 fn tell(entry: &Entry, what: &str, context: &Context) -> Result<(), Failure> {
     if context.printer.is_json() {
-        return context.printer.event("entry", types::Entry::from(entry.clone()));
+        return context.printer.event("entry", entry);
     }
     context.printer.answer(
         Line::default()
@@ -220,7 +217,7 @@ fn prune(args: &LibraryPruneArgs, service: &dyn Service, context: &Context) -> R
     let before = service.library().map_err(failure)?;
     let pruned = service.prune(keep).map_err(failure)?;
     if context.printer.is_json() {
-        return context.printer.event("pruned", types::Pruned::from(pruned));
+        return context.printer.event("pruned", pruned);
     }
     let names: BTreeMap<u64, String> = before.iter().map(|entry| (entry.id, tell::name(entry))).collect();
     for id in &pruned.entries {
@@ -242,7 +239,7 @@ fn path(name: &str, service: &dyn Service, context: &Context) -> Result<(), Fail
     };
     signed::warn(entry, service, context);
     if context.printer.is_json() {
-        let publisher = entry.publisher.clone().map(types::Publisher::from);
+        let publisher = entry.publisher.as_ref().map(Publisher::from);
         let fields = json!({"id": entry.id, "path": path, "publisher": publisher});
         return context.printer.event("library-path", fields);
     }
@@ -251,7 +248,7 @@ fn path(name: &str, service: &dyn Service, context: &Context) -> Result<(), Fail
 
 fn activated(activated: &Activated, context: &Context) -> Result<(), Failure> {
     if context.printer.is_json() {
-        return context.printer.event("activated", types::Activated::from(activated.clone()));
+        return context.printer.event("activated", activated);
     }
     context.printer.note(format!("{} is active", tell::name(&activated.entry)));
     context.printer.answer_path(Path::new(&activated.link))
@@ -268,7 +265,7 @@ fn fits(args: &LibraryFitsArgs, service: &dyn Service, context: &Context) -> Res
     };
     let fits = service.fits(&text).map_err(failure)?;
     if context.printer.is_json() {
-        return context.printer.event("fits", types::Fits::from(fits));
+        return context.printer.event("fits", fits);
     }
     show::answer(&context.printer, &tell::fits(&fits))
 }

@@ -5,9 +5,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
-use crate::api::answer::{Api, Id, JsonBody, NoBody, Outcome, created, json, list};
-use crate::api::types::{Announcement, Consent, Grant, LogEntry, LogVerdict, NewGrant};
-use crate::model::{self, validate};
+use crate::api::answer::{Api, Id, JsonBody, NoBody, Outcome, created, list};
+use crate::api::types::{Grant, LogEntry, LogVerdict, NewGrant};
+use crate::model::{Announcement, Consent, validate};
 use crate::problem::{Problem, code};
 use crate::service::{Answer, Service};
 
@@ -25,7 +25,8 @@ pub(crate) async fn grants(State(api): State<Api>) -> Outcome<Json<Vec<Grant>>> 
 pub(crate) async fn grant(State(api): State<Api>, JsonBody(new): JsonBody<NewGrant>) -> Outcome<Response> {
     let new = new.try_into()?;
     let grants = api.quick(|service| service.grant(new)).await?;
-    Ok(created("/v1/grants", list(grants)))
+    let Json(grants): Json<Vec<Grant>> = list(grants);
+    Ok(created("/v1/grants", grants))
 }
 
 /// Takes a grant back; what runs under it alone stops. The answer is the grant, which stays on record.
@@ -34,7 +35,7 @@ pub(crate) async fn grant(State(api): State<Api>, JsonBody(new): JsonBody<NewGra
     responses((status = 200, body = Grant))
 )]
 pub(crate) async fn revoke(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<Json<Grant>> {
-    api.quick(move |service| service.revoke(id)).await.map(json)
+    api.quick(move |service| service.revoke(id)).await.map(|it| Json(it.into()))
 }
 
 /// The consent log.
@@ -46,16 +47,16 @@ pub(crate) async fn consent_log(State(api): State<Api>) -> Outcome<Json<Vec<LogE
 /// Whether the log's chain holds.
 #[utoipa::path(get, path = "/v1/consent/verify", responses((status = 200, body = LogVerdict)))]
 pub(crate) async fn verify_log(State(api): State<Api>) -> Outcome<Json<LogVerdict>> {
-    api.quick(|service| service.verify_log()).await.map(json)
+    api.quick(|service| service.verify_log()).await.map(|it| Json(it.into()))
 }
 
 /// What is announced.
 #[utoipa::path(get, path = "/v1/announcements", responses((status = 200, body = Vec<Announcement>)))]
 pub(crate) async fn announcements(State(api): State<Api>) -> Outcome<Json<Vec<Announcement>>> {
-    api.quick(|service| service.announcements()).await.map(list)
+    api.quick(|service| service.announcements()).await.map(Json)
 }
 
-fn found(service: &dyn Service, id: u64) -> Answer<Option<model::Announcement>> {
+fn found(service: &dyn Service, id: u64) -> Answer<Option<Announcement>> {
     Ok(service.announcements()?.into_iter().find(|announcement| announcement.transfer == id))
 }
 
@@ -70,7 +71,7 @@ pub(crate) async fn announcement(State(api): State<Api>, Id(id): Id) -> Outcome<
         let hint = format!("announce it: PUT /v1/transfers/{id}/announcement");
         Problem::new(code::NOT_FOUND, format!("transfer {id} is not announced"), hint)
     };
-    Ok(json(announcement.ok_or_else(none)?))
+    Ok(Json(announcement.ok_or_else(none)?))
 }
 
 /// Announces a share: its own grant, `publish`.
@@ -86,15 +87,14 @@ pub(crate) async fn announce(
     Id(id): Id,
     JsonBody(consent): JsonBody<Consent>,
 ) -> Outcome<Response> {
-    let consent = consent.unchecked();
     validate::without_a_key(&consent)?;
     let call =
         move |service: &dyn Service| Ok((found(service, id)?.is_some(), service.announce(id, consent)?));
     let (was_there, announcement) = api.quick(call).await?;
     if was_there {
-        return Ok(json(announcement).into_response());
+        return Ok(Json(announcement).into_response());
     }
-    Ok(created(&format!("/v1/transfers/{id}/announcement"), json(announcement)))
+    Ok(created(&format!("/v1/transfers/{id}/announcement"), announcement))
 }
 
 /// Takes an announcement back: grant revoked, file removed, and peers are told of the share no more.

@@ -7,8 +7,8 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::answer::{Api, Id, JsonBody, Name, NoBody, OptionalBody, Outcome, created, json, list};
-use crate::api::types::{Activated, Activation, Entry, Fits, NewEntry, Pruned};
+use crate::api::answer::{Api, Id, JsonBody, Name, NoBody, OptionalBody, Outcome, created};
+use crate::model::{Activated, Activation, Entry, Fits, NewEntry, Pruned, validate};
 
 /// `POST /v1/library/prune`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -29,7 +29,7 @@ pub struct Fitted {
 /// The library.
 #[utoipa::path(get, path = "/v1/library", responses((status = 200, body = Vec<Entry>)))]
 pub(crate) async fn library(State(api): State<Api>) -> Outcome<Json<Vec<Entry>>> {
-    api.quick(|service| service.library()).await.map(list)
+    api.quick(|service| service.library()).await.map(Json)
 }
 
 /// Adds an entry; a file is checked in full first.
@@ -38,9 +38,9 @@ pub(crate) async fn library(State(api): State<Api>) -> Outcome<Json<Vec<Entry>>>
     responses((status = 201, body = Entry, headers(("location" = String))))
 )]
 pub(crate) async fn add(State(api): State<Api>, JsonBody(new): JsonBody<NewEntry>) -> Outcome<Response> {
-    let new = new.try_into()?;
+    validate::entry(&new)?;
     let entry = api.long(|service| service.add(new)).await?;
-    Ok(created(&format!("/v1/library/{}", entry.id), json(entry)))
+    Ok(created(&format!("/v1/library/{}", entry.id), entry))
 }
 
 /// One entry.
@@ -49,7 +49,7 @@ pub(crate) async fn add(State(api): State<Api>, JsonBody(new): JsonBody<NewEntry
     responses((status = 200, body = Entry))
 )]
 pub(crate) async fn entry(State(api): State<Api>, Id(id): Id) -> Outcome<Json<Entry>> {
-    api.quick(move |service| service.entry(id)).await.map(json)
+    api.quick(move |service| service.entry(id)).await.map(Json)
 }
 
 /// Forgets an entry. A cached file goes with it, a user's own stays.
@@ -77,7 +77,7 @@ pub(crate) async fn manifest(State(api): State<Api>, Id(id): Id) -> Outcome<Stri
     responses((status = 200, body = Entry))
 )]
 pub(crate) async fn verify(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<Json<Entry>> {
-    api.long(move |service| service.verify(id)).await.map(json)
+    api.long(move |service| service.verify(id)).await.map(Json)
 }
 
 /// Keeps an entry from eviction.
@@ -86,7 +86,7 @@ pub(crate) async fn verify(State(api): State<Api>, Id(id): Id, _: NoBody) -> Out
     responses((status = 200, body = Entry))
 )]
 pub(crate) async fn pin(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<Json<Entry>> {
-    api.quick(move |service| service.pin(id, true)).await.map(json)
+    api.quick(move |service| service.pin(id, true)).await.map(Json)
 }
 
 /// Keeps an entry from eviction no more.
@@ -95,7 +95,7 @@ pub(crate) async fn pin(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcom
     responses((status = 200, body = Entry))
 )]
 pub(crate) async fn unpin(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<Json<Entry>> {
-    api.quick(move |service| service.pin(id, false)).await.map(json)
+    api.quick(move |service| service.pin(id, false)).await.map(Json)
 }
 
 /// Points the model's link at this version.
@@ -108,8 +108,8 @@ pub(crate) async fn activate(
     Id(id): Id,
     OptionalBody(activation): OptionalBody<Activation>,
 ) -> Outcome<Json<Activated>> {
-    let activation = activation.try_into()?;
-    api.quick(move |service| service.activate(id, activation)).await.map(json)
+    validate::activation(&activation)?;
+    api.quick(move |service| service.activate(id, activation)).await.map(Json)
 }
 
 /// Evicts cached, unpinned, inactive and unshared files until the cache holds so much at most.
@@ -118,7 +118,7 @@ pub(crate) async fn activate(
     responses((status = 200, body = Pruned))
 )]
 pub(crate) async fn prune(State(api): State<Api>, JsonBody(kept): JsonBody<Kept>) -> Outcome<Json<Pruned>> {
-    api.long(move |service| service.prune(kept.keep_bytes)).await.map(json)
+    api.long(move |service| service.prune(kept.keep_bytes)).await.map(Json)
 }
 
 /// Points the model's link at the version it led to before.
@@ -132,11 +132,11 @@ pub(crate) async fn rollback(
     Name(model_id): Name,
     _: NoBody,
 ) -> Outcome<Json<Activated>> {
-    api.quick(move |service| service.rollback(&model_id)).await.map(json)
+    api.quick(move |service| service.rollback(&model_id)).await.map(Json)
 }
 
 /// A manifest's requirements against this machine.
 #[utoipa::path(post, path = "/v1/fits", request_body = Fitted, responses((status = 200, body = Fits)))]
 pub(crate) async fn fits(State(api): State<Api>, JsonBody(fitted): JsonBody<Fitted>) -> Outcome<Json<Fits>> {
-    api.quick(move |service| service.fits(&fitted.manifest)).await.map(json)
+    api.quick(move |service| service.fits(&fitted.manifest)).await.map(Json)
 }

@@ -7,8 +7,8 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
-use crate::api::answer::{Api, Connection, JsonBody, NoBody, Outcome, QueryParams, Refusal, json, list};
-use crate::api::types::{Finding, Limits, Moved, Status};
+use crate::api::answer::{Api, Connection, JsonBody, NoBody, Outcome, QueryParams, Refusal};
+use crate::model::{Finding, Limits, Moved, Status};
 use crate::problem::code;
 
 /// Days that `/v1/moved` reports if the query names no number.
@@ -63,7 +63,7 @@ pub(crate) async fn openapi(State(api): State<Api>) -> Response {
 /// How everything stands.
 #[utoipa::path(get, path = "/v1/status", responses((status = 200, body = Status)))]
 pub(crate) async fn status(State(api): State<Api>) -> Outcome<Json<Status>> {
-    api.quick(|service| service.status()).await.map(json)
+    api.quick(|service| service.status()).await.map(Json)
 }
 
 /// Ends the companion in good order; what runs goes on with its next start.
@@ -76,7 +76,7 @@ pub(crate) async fn stop(State(api): State<Api>, _: NoBody) -> Outcome<StatusCod
 /// What holds for all transfers.
 #[utoipa::path(get, path = "/v1/limits", responses((status = 200, body = Limits)))]
 pub(crate) async fn limits(State(api): State<Api>) -> Outcome<Json<Limits>> {
-    api.quick(|service| service.limits()).await.map(json)
+    api.quick(|service| service.limits()).await.map(Json)
 }
 
 /// Changes what holds for all transfers, at once. What is left out has no limit.
@@ -85,7 +85,7 @@ pub(crate) async fn set_limits(
     State(api): State<Api>,
     JsonBody(limits): JsonBody<Limits>,
 ) -> Outcome<Json<Limits>> {
-    api.quick(|service| service.set_limits(limits.into())).await.map(json)
+    api.quick(|service| service.set_limits(limits)).await.map(Json)
 }
 
 /// What moved, by day and peer, newest day first.
@@ -98,11 +98,11 @@ pub(crate) async fn moved(
     State(api): State<Api>,
     QueryParams(asked): QueryParams<Days>,
 ) -> Outcome<Json<Vec<Moved>>> {
-    api.quick(move |service| service.moved(asked.days.unwrap_or(DAYS))).await.map(list)
+    api.quick(move |service| service.moved(asked.days.unwrap_or(DAYS))).await.map(Json)
 }
 
 /// Looks for what is wrong or slow.
 #[utoipa::path(get, path = "/v1/doctor", responses((status = 200, body = Vec<Finding>)))]
 pub(crate) async fn doctor(State(api): State<Api>) -> Outcome<Json<Vec<Finding>>> {
-    api.long(|service| service.doctor()).await.map(list)
+    api.long(|service| service.doctor()).await.map(Json)
 }

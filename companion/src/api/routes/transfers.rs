@@ -5,11 +5,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::api::answer::{Api, Id, JsonBody, NoBody, Outcome, created, json, list};
-use crate::api::types::{Consent, NewFetch, NewShare, Transfer, TransferLimits};
-use crate::model;
+use crate::api::answer::{Api, Id, JsonBody, NoBody, Outcome, created};
+use crate::model::{Consent, NewFetch, NewShare, Transfer, TransferLimits, validate};
 
-fn location(transfer: &model::Transfer) -> String {
+fn location(transfer: &Transfer) -> String {
     format!("/v1/transfers/{}", transfer.id)
 }
 
@@ -19,9 +18,9 @@ fn location(transfer: &model::Transfer) -> String {
     responses((status = 201, body = Transfer, headers(("location" = String))))
 )]
 pub(crate) async fn share(State(api): State<Api>, JsonBody(new): JsonBody<NewShare>) -> Outcome<Response> {
-    let new = new.try_into()?;
+    validate::share(&new)?;
     let transfer = api.quick(|service| service.share(new)).await?;
-    Ok(created(&location(&transfer), json(transfer)))
+    Ok(created(&location(&transfer), transfer))
 }
 
 /// Adds a fetch. Its sources are offers alone. Without the consent it needs it asks, and nobody is dialed.
@@ -30,15 +29,15 @@ pub(crate) async fn share(State(api): State<Api>, JsonBody(new): JsonBody<NewSha
     responses((status = 201, body = Transfer, headers(("location" = String))))
 )]
 pub(crate) async fn fetch(State(api): State<Api>, JsonBody(new): JsonBody<NewFetch>) -> Outcome<Response> {
-    let new = new.try_into()?;
+    validate::fetch(&new)?;
     let transfer = api.quick(|service| service.fetch(new)).await?;
-    Ok(created(&location(&transfer), json(transfer)))
+    Ok(created(&location(&transfer), transfer))
 }
 
 /// All shares and fetches.
 #[utoipa::path(get, path = "/v1/transfers", responses((status = 200, body = Vec<Transfer>)))]
 pub(crate) async fn transfers(State(api): State<Api>) -> Outcome<Json<Vec<Transfer>>> {
-    api.quick(|service| Ok(service.status()?.transfers)).await.map(list)
+    api.quick(|service| Ok(service.status()?.transfers)).await.map(Json)
 }
 
 /// One transfer.
@@ -47,7 +46,7 @@ pub(crate) async fn transfers(State(api): State<Api>) -> Outcome<Json<Vec<Transf
     responses((status = 200, body = Transfer))
 )]
 pub(crate) async fn transfer(State(api): State<Api>, Id(id): Id) -> Outcome<Json<Transfer>> {
-    api.quick(move |service| service.transfer(id)).await.map(json)
+    api.quick(move |service| service.transfer(id)).await.map(Json)
 }
 
 /// Forgets it. Files stay, partial ones too.
@@ -70,8 +69,8 @@ pub(crate) async fn answer(
     Id(id): Id,
     JsonBody(consent): JsonBody<Consent>,
 ) -> Outcome<Json<Transfer>> {
-    let consent = consent.try_into()?;
-    api.quick(move |service| service.answer(id, consent)).await.map(json)
+    validate::consent(&consent)?;
+    api.quick(move |service| service.answer(id, consent)).await.map(Json)
 }
 
 /// Lets a paused or failed transfer run again.
@@ -80,7 +79,7 @@ pub(crate) async fn answer(
     responses((status = 200, body = Transfer))
 )]
 pub(crate) async fn start(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<Json<Transfer>> {
-    api.quick(move |service| service.start(id)).await.map(json)
+    api.quick(move |service| service.start(id)).await.map(Json)
 }
 
 /// Pauses it, over restarts too.
@@ -89,7 +88,7 @@ pub(crate) async fn start(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outc
     responses((status = 200, body = Transfer))
 )]
 pub(crate) async fn pause(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<Json<Transfer>> {
-    api.quick(move |service| service.pause(id)).await.map(json)
+    api.quick(move |service| service.pause(id)).await.map(Json)
 }
 
 /// Changes its limits, at once. What is left out has no limit of its own.
@@ -102,5 +101,5 @@ pub(crate) async fn limit(
     Id(id): Id,
     JsonBody(limits): JsonBody<TransferLimits>,
 ) -> Outcome<Json<Transfer>> {
-    api.quick(move |service| service.limit(id, limits.into())).await.map(json)
+    api.quick(move |service| service.limit(id, limits)).await.map(Json)
 }

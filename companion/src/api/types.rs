@@ -1,70 +1,12 @@
-//! Consents, questions, grants, the consent log and announcements.
-
-use std::borrow::Cow;
+//! JSON bodies of [`minimodel::consent`]'s grants and log, whose own types know neither JSON nor OpenAPI. All other bodies of the
+//! local interface are the types of [`crate::model`] themselves.
 
 use minimodel::consent::{self, Action};
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
-use super::form::{request, resource, words};
-use crate::model::{self, validate};
+use crate::model::{self, ActionSchema, Consent, validate};
 use crate::problem::Problem;
-
-/// The schema of an [`Action`], which is the library's own type.
-#[derive(Debug)]
-pub(crate) struct ActionSchema;
-
-impl PartialSchema for ActionSchema {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .description(Some("What can be agreed to; there is no action that stands for all."))
-            .enum_values(Some(Action::ALL.map(Action::as_str)))
-            .into()
-    }
-}
-
-impl ToSchema for ActionSchema {
-    fn name() -> Cow<'static, str> {
-        "Action".into()
-    }
-}
-
-/// A consent as its user gives it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Consent {
-    /// To what.
-    #[schema(value_type = Vec<ActionSchema>)]
-    pub actions: Vec<Action>,
-    /// How it was given: `flag`, `prompt`, `api`.
-    pub by: String,
-    /// When it ends; none: when it is revoked.
-    #[serde(default)]
-    pub expires_unix: Option<u64>,
-    /// Payload bytes that may move under it; none: no limit.
-    #[serde(default)]
-    pub quota_bytes: Option<u64>,
-    /// For a transfer whose manifest is not signed as is known of its publisher: the key that signed it, or `unsigned`,
-    /// which is accepted with this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accept_publisher_key: Option<String>,
-}
-
-/// What is asked of the user before a transfer may go on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Question {
-    /// What is needed.
-    #[schema(value_type = Vec<ActionSchema>)]
-    pub needs: Vec<Action>,
-    /// What may be given besides.
-    #[schema(value_type = Vec<ActionSchema>)]
-    pub may: Vec<Action>,
-    /// What to show: publisher, license, evidence, size, peers. Text from outside, not escaped.
-    pub subject: Vec<(String, String)>,
-}
 
 /// Whether a grant still permits something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -146,34 +88,48 @@ pub struct LogVerdict {
     pub fault: Option<String>,
 }
 
-/// An announcement: that this machine has a file and where it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Announcement {
-    /// The share.
-    pub transfer: u64,
-    /// `model.id` and version.
-    pub model: String,
-    /// The offer.
-    pub offer: String,
-    /// The file that holds it, for handing on.
-    pub path: String,
-    /// The grant under which it stands.
-    pub grant: u64,
-    /// When the offer ends.
-    pub expires_utc: String,
+/// Both conversions of a struct, field by field; a field that is left out does not compile.
+macro_rules! body {
+    ($name:ident { $($field:ident),* $(,)? }) => {
+        impl From<consent::$name> for $name {
+            fn from(consent::$name { $($field),* }: consent::$name) -> Self {
+                Self { $($field: $field.into()),* }
+            }
+        }
+
+        impl From<$name> for consent::$name {
+            fn from($name { $($field),* }: $name) -> Self {
+                Self { $($field: $field.into()),* }
+            }
+        }
+    };
 }
 
-words!(consent::GrantState => GrantState { Active, Expired, Spent, Revoked });
+/// Both conversions of an enum whose variants hold nothing.
+macro_rules! words {
+    ($name:ident { $($variant:ident),* }) => {
+        impl From<consent::$name> for $name {
+            fn from(domain: consent::$name) -> Self {
+                match domain {
+                    $(consent::$name::$variant => Self::$variant,)*
+                }
+            }
+        }
 
-resource!(consent::Grant => Grant {
-    id, action, model, peer, expires_unix, quota_bytes, used_bytes, given_utc, by, state: into,
-});
-resource!(consent::LogEntry => LogEntry { number, time_utc, kind, text });
-resource!(consent::LogVerdict => LogVerdict { ok, entries, head, fault });
-resource!(model::Announcement => Announcement { transfer, model, offer, path, grant, expires_utc });
-resource!(model::Question => Question { needs, may, subject });
+        impl From<$name> for consent::$name {
+            fn from(body: $name) -> Self {
+                match body {
+                    $($name::$variant => Self::$variant,)*
+                }
+            }
+        }
+    };
+}
 
-request!(model::Consent => Consent { actions, by, expires_unix, quota_bytes, accept_publisher_key } by validate::consent);
+words!(GrantState { Active, Expired, Spent, Revoked });
+body!(Grant { id, action, model, peer, expires_unix, quota_bytes, used_bytes, given_utc, by, state });
+body!(LogEntry { number, time_utc, kind, text });
+body!(LogVerdict { ok, entries, head, fault });
 
 impl From<consent::NewGrant> for NewGrant {
     fn from(new: consent::NewGrant) -> Self {
@@ -192,7 +148,6 @@ impl TryFrom<NewGrant> for consent::NewGrant {
     /// A standing consent belongs to no manifest, so it accepts no publisher's key.
     fn try_from(NewGrant { consent, model, peer }: NewGrant) -> Result<Self, Problem> {
         validate::scope(model.as_deref(), peer.as_deref())?;
-        let consent = consent.unchecked();
         validate::without_a_key(&consent)?;
         let model::Consent { actions, by, expires_unix, quota_bytes, accept_publisher_key: _ } = consent;
         Ok(Self { actions, by, expires_unix, quota_bytes, model, peer })

@@ -1,6 +1,6 @@
-//! The signer of a manifest, beside the known keys of its publisher.
+//! The JSON form of a manifest's signer beside the known keys of its publisher ([`SignerVerdict`]).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use minimodel::publishers::{self, Signer, SignerVerdict};
@@ -78,8 +78,8 @@ impl KnownKey {
     }
 }
 
-impl From<SignerVerdict> for Publisher {
-    fn from(verdict: SignerVerdict) -> Self {
+impl From<&SignerVerdict> for Publisher {
+    fn from(verdict: &SignerVerdict) -> Self {
         use publishers::SignerStatus;
         let list = |known: &[publishers::KeyRecord]| known.iter().map(KnownKey::from).collect();
         let (standing, known, pinned) = match &verdict.status {
@@ -108,7 +108,7 @@ impl From<SignerVerdict> for Publisher {
 
 impl Publisher {
     /// Parses the publisher, for a client; `None` where a field is not what this program writes.
-    pub(super) fn read(&self) -> Option<SignerVerdict> {
+    fn read(&self) -> Option<SignerVerdict> {
         use publishers::SignerStatus;
         let known = || self.known.iter().map(KnownKey::read).collect::<Option<Vec<_>>>();
         let status = match self.standing {
@@ -129,4 +129,19 @@ impl Publisher {
         };
         Some(SignerVerdict { publisher: self.id.clone(), signer, status })
     }
+}
+
+/// Serializes a field of type `Option<SignerVerdict>` as its [`Publisher`].
+pub(super) fn serialize<S: Serializer>(
+    verdict: &Option<SignerVerdict>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    verdict.as_ref().map(Publisher::from).serialize(serializer)
+}
+
+/// Reads such a field; `None` also where the publisher cannot be parsed.
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SignerVerdict>, D::Error> {
+    Ok(Option::<Publisher>::deserialize(deserializer)?.and_then(|publisher| publisher.read()))
 }
