@@ -153,7 +153,7 @@ fn request_for_other_peers_ends_the_consents_for_those_before() {
 
 // Rows: H7
 #[test]
-fn grants_that_no_row_lists_after_a_crash_are_revoked_at_the_start() {
+fn grants_that_no_row_lists_after_a_crash_are_revoked() {
     let one = OneFetch::new();
     let core = &one.companion.core;
     {

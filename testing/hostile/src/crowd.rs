@@ -17,7 +17,7 @@ use crate::socket::{self, Line, Loss};
 use crate::tls::Identity;
 
 /// Shorter than a client's wait before it resends its first packet: whatever comes until then answers one packet.
-pub const AT_ONCE: Duration = Duration::from_millis(800);
+const AT_ONCE: Duration = Duration::from_millis(800);
 /// How long to wait for something that should come, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(2);

@@ -150,7 +150,7 @@ fn the_budget_of_a_peer_and_day_stops_both_sides() {
 
 #[test]
 fn before_anything_can_move_there_is_a_cause_too() {
-    let (alice, bob) = (House::with_artifact(), House::new());
+    let (alice, bob, carol) = (House::with_artifact(), House::new(), House::new());
     let manifest = String::from_utf8(alice.home.read("a.minimodel")).unwrap();
     let agreed = |actions: &[&str]| json!({"actions": actions, "by": "api"});
     let add = |house: &House, path: &str, body: &Value| -> Value {
@@ -168,10 +168,10 @@ fn before_anything_can_move_there_is_a_cause_too() {
         json!({"manifest": manifest, "offers": offers, "out": bob.home.path("models"), "consent": consent});
     let known = add(&bob, "/v1/fetches", &body);
     assert_eq!((&known["state"], &known["cause"]), (&"preparing".into(), &"disk".into()));
-    let body = json!({"offers": offers, "out": bob.home.path("other"), "consent": agreed(&["fetch"])});
-    let unknown = add(&bob, "/v1/fetches", &body);
+    let body = json!({"offers": offers, "out": carol.home.path("models"), "consent": agreed(&["fetch"])});
+    let unknown = add(&carol, "/v1/fetches", &body);
     assert_eq!((&unknown["state"], &unknown["cause"]), (&"preparing".into(), &"no-source".into()));
-    let shown = bob.home.say("status").exits(0).stdout;
+    let shown = carol.home.say("status").exits(0).stdout;
     assert!(shown.contains("the manifest is being asked for"), "{shown}");
 }
 

@@ -141,7 +141,7 @@ async fn hello_for_a_swarm_that_no_session_serves_is_told_to_return() {
 /// Another manifest of the same file may be shared as well, and be paused now; and a stranger that knows only the digest of a
 /// file learns nothing.
 #[tokio::test]
-async fn hello_for_another_manifest_of_the_same_file_is_told_to_return() {
+async fn hello_for_another_manifest_of_a_file_is_told_to_return() {
     let mut pair = Pair::new();
     let (asking, _) = node(2);
     let (theirs, target) = (pair.second.downloading.terms().clone(), pair.node.clone());
