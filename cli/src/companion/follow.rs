@@ -21,8 +21,11 @@ use crate::settings::Context;
 use crate::size::show_size;
 use crate::text::of_problem as failure;
 
-/// Interval at which the state of the transfer is polled.
+/// Longest interval at which the state of the transfer is polled.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Shortest one. A transfer is polled after a quarter of the time that it has been followed, so that a small file's end is
+/// noticed at once and a long transfer is asked for five times a second.
+const LOOK_SOON: Duration = Duration::from_millis(10);
 
 /// Effect of Ctrl-C on the transfer that is followed: it undoes what this call started, and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +87,7 @@ impl<'a> Followed<'a> {
 
     /// As [`Self::read`], after a pause.
     pub(super) fn read_again(&self) -> Result<Transfer, Failure> {
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep((self.begun.elapsed() / 4).clamp(LOOK_SOON, LOOK_EVERY));
         self.read()
     }
 
