@@ -15,13 +15,10 @@ use minimodel_swarm::driver::{Account, Direction, QuotaGate, QuotaRefusal};
 use minimodel_wire::PeerId;
 
 use self::run_gate::RunGate;
-use super::moved_bytes::{MovedBytes, RunTotals};
+use super::moved_bytes::MovedBytes;
 use super::quota_leases::{DayLeases, QuotaLeases};
 use crate::db::{Db, DbError};
 use crate::limits::{ledger, today, usage};
-
-/// Peers of one run that are counted by name, besides those that a grant names.
-const MAX_ROWS: usize = 4_096;
 
 const DAY: u64 = 24 * 3600;
 
@@ -29,7 +26,7 @@ const DAY: u64 = 24 * 3600;
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// Grants and daily quota that the bytes of a run count against.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Rules {
     /// Grants to serve, in the order in which they are charged.
     pub(super) serve: Vec<Open>,
@@ -43,29 +40,14 @@ pub(super) struct Rules {
 #[derive(Debug, Default)]
 struct Run {
     rules: Rules,
-    totals: RunTotals,
+    /// Changes with the rules and with the day, after which a quota that was used up may have room.
+    quota_version: u64,
+    moved: MovedBytes,
     /// Grants that admitted bytes.
     charged: BTreeSet<(Direction, u64)>,
     /// Swarm id and model, for the transfer log.
     swarm_id: String,
     model: String,
-}
-
-/// Snapshot of the accounts.
-#[derive(Debug)]
-pub(super) struct AccountsSnapshot {
-    used: BTreeMap<u64, u64>,
-    /// Bytes sent to each peer today.
-    pub(super) sent_today: BTreeMap<String, u64>,
-    /// Bytes moved in the run that was asked for.
-    pub(super) session: RunTotals,
-}
-
-impl AccountsSnapshot {
-    /// Bytes that moved under a grant.
-    pub(super) fn used(&self, grant: u64) -> u64 {
-        self.used.get(&grant).copied().unwrap_or(0)
-    }
 }
 
 /// Bytes moved by peer, swarm and model.
@@ -175,9 +157,15 @@ impl Accounts {
 
     /// Replaces the rules of a run.
     pub(super) fn rule(&self, run: u64, rules: Rules) {
-        if let Some(run) = self.lock().runs.get_mut(&run) {
+        if let Some(run) = self.lock().runs.get_mut(&run).filter(|run| run.rules != rules) {
             run.rules = rules;
+            run.quota_version += 1;
         }
+    }
+
+    /// Returns the version of the quotas of a run.
+    pub(super) fn quota_version(&self, run: u64) -> u64 {
+        self.lock().runs.get(&run).map_or(0, |run| run.quota_version)
     }
 
     /// Ends a run; its gate admits nothing more.
@@ -190,23 +178,12 @@ impl Accounts {
         self.lock().used_under(grant)
     }
 
-    /// Returns a snapshot of the accounts, with the bytes moved in `run`; zero without a known run.
-    pub(super) fn snapshot(&self, run: Option<u64>) -> AccountsSnapshot {
-        let state = self.lock();
-        let session = run.and_then(|run| state.runs.get(&run)).map(|run| run.totals.clone());
-        AccountsSnapshot {
-            used: state.used.clone(),
-            sent_today: state.sent_today.clone(),
-            session: session.unwrap_or_default(),
-        }
-    }
-
     /// Returns the payload bytes moved in a run, and the grants that admitted bytes in this direction.
     pub(super) fn of_run(&self, run: u64, way: Direction) -> (MovedBytes, Vec<u64>) {
         let state = self.lock();
         let Some(run) = state.runs.get(&run) else { return (MovedBytes::default(), Vec::new()) };
         let charged = run.charged.iter().filter(|(of, _)| *of == way).map(|&(_, grant)| grant);
-        (run.totals.total, charged.collect())
+        (run.moved, charged.collect())
     }
 
     /// Starts a new day's counters when the day has changed.
@@ -215,6 +192,7 @@ impl Accounts {
         if state.day != now_unix / DAY {
             state.day = now_unix / DAY;
             state.sent_today.clear();
+            state.runs.values_mut().for_each(|run| run.quota_version += 1);
             let day = state.day;
             if let Some(leases) = &mut state.leases {
                 leases.turn(day);
@@ -347,7 +325,7 @@ impl AccountsState {
         self.unwritten.insert(grant);
         if let Some(run) = self.runs.get_mut(&run) {
             let moved = MovedBytes::of(way, moved);
-            run.count(peer, moved);
+            run.moved.add(moved);
             let key = (peer.to_string(), run.swarm_id.clone(), run.model.clone());
             self.unlogged.entry(key).or_default().add(moved);
         }
@@ -370,26 +348,6 @@ fn less<K: Ord>(of: &mut BTreeMap<K, u64>, key: K, bytes: u64) {
         if *entry.get() == 0 {
             entry.remove();
         }
-    }
-}
-
-impl Run {
-    fn count(&mut self, peer: PeerId, moved: MovedBytes) {
-        self.totals.total.add(moved);
-        let rows = &mut self.totals.rows;
-        let has_room = rows.len() < MAX_ROWS;
-        if let Some(row) = rows.get_mut(&peer) {
-            row.add(moved);
-        } else if has_room || self.rules.names(peer) {
-            rows.insert(peer, moved);
-        }
-    }
-}
-
-impl Rules {
-    fn names(&self, peer: PeerId) -> bool {
-        let name = peer.to_string();
-        self.serve.iter().chain(&self.fetch).any(|open| open.peer.as_ref() == Some(&name))
     }
 }
 

@@ -1,9 +1,6 @@
 //! Payload bytes of a run, by direction.
 
-use std::collections::BTreeMap;
-
 use minimodel_swarm::driver::Direction;
-use minimodel_wire::PeerId;
 
 /// Payload bytes exchanged with one peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,11 +21,4 @@ impl MovedBytes {
         self.sent = self.sent.saturating_add(more.sent);
         self.received = self.received.saturating_add(more.received);
     }
-}
-
-/// Bytes moved in a run so far.
-#[derive(Clone, Debug, Default)]
-pub(super) struct RunTotals {
-    pub(super) rows: BTreeMap<PeerId, MovedBytes>,
-    pub(super) total: MovedBytes,
 }

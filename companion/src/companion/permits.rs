@@ -44,15 +44,10 @@ impl<'a> TransferPermits<'a> {
 
     /// Returns what is permitted now.
     pub(super) fn permission(&self, action: Action) -> Permission {
-        self.permission_after(action, &|grant| self.consents.used(grant))
-    }
-
-    /// As [`Self::permission`], with the bytes used under each grant from a snapshot.
-    pub(super) fn permission_after(&self, action: Action, used: &dyn Fn(u64) -> u64) -> Permission {
         let query = GrantQuery {
             swarm: &self.row.swarm_id,
             now_unix: now_unix(),
-            used,
+            used: &|grant| self.consents.used(grant),
             except: &|number| self.others.contains(&number),
             least_bytes: self.least_bytes,
         };

@@ -62,31 +62,26 @@ impl State {
         self.permits(row).rules(self.limits.get().peer_day_bytes)
     }
 
-    /// Returns which peers a transfer may talk to, and how many bytes may move.
+    /// Returns which peers a transfer may talk to; how many bytes may move is decided by its gate.
     pub(super) fn controls_of(&self, row: &TransferRow) -> Controls {
         let (permits, running) = (self.permits(row), self.runs.of(row.id));
-        // Remaining and transferred bytes must come from one snapshot, or a chunk is counted twice or not at all.
-        let accounts = self.consents.accounts.snapshot(running.map(|running| running.run));
-        let permission = |action| permits.permission_after(action, &|grant| accounts.used(grant));
-        let (serve, fetch) = (permission(Action::Serve), permission(Action::Fetch));
+        let (serve, fetch) = (permits.permission(Action::Serve), permits.permission(Action::Fetch));
         let mut controls = grant_limits::controls(&LimitInputs {
             row,
-            limits: self.limits.get(),
+            slots: self.limits.get().slots,
             serve: serve.is_some().then_some(&serve),
             fetch: (row.kind == Kind::Fetch && fetch.is_some()).then_some(&fetch),
-            session: &accounts.session,
-            sent_today: &accounts.sent_today,
+            quota_version: running.map_or(0, |running| self.consents.accounts.quota_version(running.run)),
         });
         let ends_with = |permission: &Permission, action| {
             running.filter(|_| !permission.is_some() && permits.has_last_bytes(action))
         };
         if let Some(running) = ends_with(&serve, Action::Serve) {
-            // Connected peers may finish what is under way to them; no peer is given more.
+            // Connected peers may finish what is under way to them; the gate gives no peer more.
             controls.allow = running.control.controls().allow;
-            controls.serve_allowance = Some(0);
         }
         if let Some(running) = ends_with(&fetch, Action::Fetch) {
-            // Requested chunks may still arrive; no further request is sent.
+            // Requested chunks may still arrive; the gate lets no further request pass.
             controls.sources = running.control.controls().sources;
         }
         controls

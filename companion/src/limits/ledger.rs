@@ -1,4 +1,4 @@
-//! Transfer log: bytes moved by day and peer, and what a daily quota leaves.
+//! Transfer log: bytes moved by day and peer.
 //!
 //! One row per day, of bounded size, since keys are free to create: beyond [`MAX_PEERS`] peers a day (or [`MAX_ROWS`] pairs of
 //! peer and swarm) the peer with the fewest bytes is evicted into one row, [`OTHERS`]. So that eviction gives no peer a fresh
@@ -13,7 +13,7 @@ use jiff::{Timestamp, ToSpan as _, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::db::{Change, Db, DbError, Table};
-use crate::model::{Limits, Moved};
+use crate::model::Moved;
 
 /// Peers of a day that are listed by name.
 pub const MAX_PEERS: usize = 1000;
@@ -198,11 +198,6 @@ pub fn used(sent_today: &BTreeMap<String, u64>, peer: &str) -> u64 {
     sent_today.get(peer).or_else(|| sent_today.get(OTHERS)).copied().unwrap_or(0)
 }
 
-/// Returns the payload bytes that may still be sent to a peer today after `sent_today`; `None`: there is no daily quota.
-pub fn peer_left(limits: &Limits, sent_today: u64) -> Option<u64> {
-    limits.peer_day_bytes.map(|budget| budget.saturating_sub(sent_today))
-}
-
 /// Returns the UTC day; 1970-01-01 for times outside the calendar.
 fn date(unix: u64) -> Date {
     let at = i64::try_from(unix).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
@@ -263,10 +258,6 @@ mod tests {
         put(&db, midnight - 1, "a", "t", 5, 99);
         assert_eq!(used(&sent_today(&db, midnight - 1).unwrap(), "a"), 15);
         assert_eq!(used(&sent_today(&db, midnight).unwrap(), "a"), 0);
-        let limits = Limits { peer_day_bytes: Some(20), ..Limits::default() };
-        assert_eq!(peer_left(&limits, 15), Some(5));
-        assert_eq!(peer_left(&limits, 21), Some(0));
-        assert_eq!(peer_left(&Limits::default(), 21), None);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
-    /// Which peers may connect and be dialed, upload slots, and byte allowances.
+    /// Which peers may connect and be dialed, and upload slots.
     pub controls: Controls,
     /// Bytes a second that this transfer sends at most; `None`: no limit.
     pub up: Option<u64>,
@@ -31,7 +31,7 @@ pub struct Limits {
     pub shared_up: Option<RateLimit>,
     /// A rate limit of receiving that is shared with other transfers.
     pub shared_down: Option<RateLimit>,
-    /// Quotas that are shared with other transfers.
+    /// Quotas, which may be shared with other transfers.
     pub gate: Option<Arc<dyn QuotaGate>>,
 }
 
@@ -159,12 +159,13 @@ impl Control {
         self.0.down.set(bytes_per_second);
     }
 
-    /// Returns which peers may connect and be dialed, the upload slots and the byte allowances.
+    /// Returns which peers may connect and be dialed, and the upload slots.
     pub fn controls(&self) -> Controls {
         self.0.controls.borrow().clone()
     }
 
-    /// Sets which peers may connect and be dialed, the upload slots and the byte allowances.
+    /// Sets which peers may connect and be dialed, and the upload slots. Another `quota_version` than before has the transfer
+    /// try again what [`Limits::gate`] refused as used up.
     pub fn set_controls(&self, controls: Controls) {
         self.0.controls.send_if_modified(|now| {
             let differs = *now != controls;
@@ -203,7 +204,7 @@ impl Control {
         self.0.shared_down.iter().chain([&self.0.down]).cloned().collect()
     }
 
-    /// The shared quotas.
+    /// The quotas.
     pub(super) fn gate(&self) -> Option<Arc<dyn QuotaGate>> {
         self.0.gate.clone()
     }

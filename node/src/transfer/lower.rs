@@ -85,7 +85,7 @@ pub use minimodel_swarm::driver::DriverError;
 /// ```
 pub use minimodel_swarm::driver::PeerShare;
 
-/// A quota that several transfers share.
+/// A quota of one or several transfers.
 ///
 /// ```
 /// # let peer = minimodel::PeerId(minimodel_fixtures::fixture_signing_key().verifying_key().to_bytes());

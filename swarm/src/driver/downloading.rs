@@ -88,9 +88,10 @@ impl Downloading {
     ) -> Option<Input> {
         let (link, peer) = links.get(conn)?;
         let len = self.terms.chunk_len(index);
-        let Ok(reservation) = Reservation::request(self.gate.as_ref(), Direction::Received, peer, len.into())
-        else {
-            return Some(Input::Failed { req, fault: RequestFault::HeldBack });
+        let reserved = Reservation::request(self.gate.as_ref(), Direction::Received, peer, len.into());
+        let reservation = match reserved {
+            Ok(reservation) => reservation,
+            Err(refusal) => return Some(Input::Failed { req, fault: RequestFault::HeldBack(refusal) }),
         };
         let request = ChunkRequest {
             req,

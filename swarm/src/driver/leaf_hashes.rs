@@ -42,7 +42,7 @@ impl LeafHashes {
             Err(RequestFault::Malformed) => LeavesOutcome::BadProof,
             Err(RequestFault::Short) => LeavesOutcome::Short,
             Err(RequestFault::Reset(ResetCode::BudgetUsed)) => LeavesOutcome::BudgetUsed,
-            Err(RequestFault::Reset(_) | RequestFault::Lost | RequestFault::HeldBack) => {
+            Err(RequestFault::Reset(_) | RequestFault::Lost | RequestFault::HeldBack(_)) => {
                 LeavesOutcome::Failed
             }
             Ok((hashes, proof)) => {

@@ -67,7 +67,7 @@ mod workers;
 #[cfg(test)]
 mod tests;
 
-pub use crate::machine::Controls;
+pub use crate::machine::{Controls, QuotaRefusal};
 pub use bans::{BAN, Ban, Bans};
 pub use congestion::Congestion;
 pub use control_updates::steady;
@@ -76,7 +76,7 @@ pub use fetch::Fetching;
 pub use fetched::{FetchEnd, FetchSettings, Fetched, PeerShare, STALL_TIMEOUT};
 pub use idle::Idle;
 pub use node::{Incoming, Node, NodeSettings};
-pub use quota::{Account, Direction, QuotaGate, QuotaRefusal};
+pub use quota::{Account, Direction, QuotaGate};
 pub use rate_limit::RateLimit;
 pub use report::{PeerView, Report, Snapshot};
 pub use seed::{SeedEnd, SeedSettings, Seeding};

@@ -1,10 +1,12 @@
-//! Quotas that several sessions share: each chunk is reserved before it moves, so that bytes used by one session are
-//! used for all.
+//! Quotas, also those that several sessions share: each chunk is reserved before it moves, so that bytes used by one session
+//! are used for all.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use minimodel_wire::PeerId;
+
+use crate::machine::QuotaRefusal;
 
 /// Direction in which bytes of the model move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,20 +21,17 @@ pub enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account(pub u64);
 
-/// Why a reservation was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QuotaRefusal {
-    /// Bytes that were transferred leave no room.
-    UsedUp,
-    /// Reserved bytes in flight take the room; some of it may be free again when their transfers end.
-    InFlight,
-}
-
-/// Shared quotas: counts the bytes of all sessions that have this gate, and grants no more than the quotas allow.
-/// [`Controls`](super::Controls) give each session the remaining quota in advance, so that it plans with that; they are
-/// a moment old, and a gate is not.
+/// The only place where quotas are decided: counts the bytes of all sessions that have this gate, and grants no more than
+/// the quotas allow. Only whole chunks move. A session plans as if there were no quotas, and what the gate refuses waits:
+/// - [`QuotaRefusal::InFlight`]: for half a second.
+/// - [`QuotaRefusal::UsedUp`]: requests to the peer for ten seconds. A peer that requests gets the answers under way and is
+///   closed with [`CloseCode::BudgetUsed`]; a peer from which we want chunks is choked instead.
+///
+/// Another [`Controls::quota_version`](super::Controls::quota_version) than before ends these waits and the choke.
 ///
 /// Sessions call it from their async tasks: an implementation must not block.
+///
+/// [`CloseCode::BudgetUsed`]: minimodel_wire::CloseCode::BudgetUsed
 pub trait QuotaGate: Debug + Send + Sync {
     /// Reserves payload bytes. They are in flight from now on, against the returned account, until
     /// [`settle`](Self::settle).

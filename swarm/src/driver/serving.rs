@@ -11,7 +11,7 @@ use tokio::task::{AbortHandle, Id};
 use super::limiter::{Limiter, Tally};
 use super::links::Links;
 use super::messages::TaskMessage;
-use super::quota::{Direction, QuotaGate, QuotaRefusal, Reservation};
+use super::quota::{Direction, QuotaGate, Reservation};
 use super::rate_limit::RateLimit;
 use super::serve::{self, ASIDE, Reply, Server};
 use super::unfinished::Unfinished;
@@ -93,10 +93,7 @@ impl Serving {
                 });
                 None
             }
-            Err(held) => {
-                let outcome = ServeOutcome::HeldBack { index, is_used_up: held == QuotaRefusal::UsedUp };
-                Some(Input::Served { ask, outcome })
-            }
+            Err(refusal) => Some(Input::Served { ask, outcome: ServeOutcome::HeldBack { index, refusal } }),
         }
     }
 

@@ -50,13 +50,13 @@ impl SessionSettings {
     }
 }
 
-/// Rate limits on payload bytes, and quotas shared with other sessions. The default is no limit.
+/// Rate limits on payload bytes, and quotas. The default is no limit.
 #[derive(Debug, Clone, Default)]
 pub struct SessionLimits {
     /// Rate limits on bytes from all peers together; bytes pass when all of these let them. A share receives none.
     pub down: Vec<RateLimit>,
     /// Rate limits on bytes to all peers together.
     pub up: Vec<RateLimit>,
-    /// Quota gate that counts the bytes of this session together with those of other sessions; `None`: no shared quota.
+    /// Quota gate, which may count the bytes of this session together with those of other sessions; `None`: no quota.
     pub gate: Option<Arc<dyn QuotaGate>>,
 }

@@ -1,6 +1,6 @@
-//! Answers to upload requests: which request is answered next, and what quotas and memory allow.
+//! Answers to upload requests: which request is answered next, and what the daily budget of a key and memory allow.
 //!
-//! Quotas are in payload bytes: what one key and all keys together may take from us. Only whole chunks are sent.
+//! What quotas of the user allow is decided by the driver's gate, which holds an answer back; see [`QuotaWait`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,32 +11,32 @@ use super::choker::Choker;
 use super::config::UPLOAD_BYTES;
 use super::events::{Ask, Conn, Output};
 use super::peer::Peer;
-use super::peer_upload::QuotaWait;
+use super::peer_upload::{QuotaWait, UsedQuota};
 use super::shares;
 use super::standing::Standings;
 use super::swarm::Swarm;
 
-/// Most keys remembered as refused for a used-up allowance; they only explain why a share is idle (cause `quota`).
+/// Most keys remembered as refused for a used-up quota; they only explain why a share is idle (cause `quota`).
 const MAX_OVER_QUOTA: usize = 64;
 /// Bytes of answers under way, with those of peers that have read an answer and have none under way.
 const MOST_UPLOAD_BYTES: u64 = UPLOAD_BYTES / 2 * 3;
 /// Where memory is short, an answer that has been under way for this long is taken back.
 const TAKEN_BACK_AFTER: Duration = Duration::from_secs(300);
 
-/// What all peers together have taken from us.
+/// Answers to all peers.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// Payload bytes sent to all peers.
-    pub(super) given: u64,
-    /// Keys refused for a used-up quota, and the length of the chunk that did not fit.
-    pub(super) over_quota: BTreeMap<PeerId, u32>,
+    /// Keys refused for a used-up quota.
+    pub(super) over_quota: BTreeMap<PeerId, UsedQuota>,
 }
 
 impl Answers {
     /// Counts payload bytes that were sent to the key.
     pub(super) fn gave(&mut self, swarm: &Swarm, standings: &mut Standings, peer: PeerId, bytes: u64) {
         standings.of(peer, swarm.now).gave(bytes);
-        self.given = self.given.saturating_add(bytes);
+        if bytes > 0 {
+            self.over_quota.remove(&peer);
+        }
     }
 
     /// Charges a peer for answers that end before they are whole, and returns their bytes. Each counts as a whole chunk:
@@ -92,9 +92,8 @@ impl Answers {
                 (reads && !is_full(MOST_UPLOAD_BYTES - chunk)) || (is_first && !is_full(MOST_UPLOAD_BYTES))
             };
             let holders = choker.unchoked.iter().filter_map(|conn| Some((*conn, swarm.peers.get(conn)?)));
-            let waits = holders.filter(|(_, peer)| {
-                peer.up.active.len() < per_peer && self.may_have_next(swarm, standings, peer, held)
-            });
+            let waits = holders
+                .filter(|(_, peer)| peer.up.active.len() < per_peer && may_have_next(swarm, standings, peer));
             let next = waits.clone().filter(|(_, peer)| may(peer));
             let next = next.min_by_key(|(_, peer)| (peer.up.active.len(), peer.up.bytes));
             let Some(conn) = next.map(|(conn, _)| conn) else {
@@ -128,79 +127,58 @@ impl Answers {
         true
     }
 
-    /// Returns true if the key's budget of the day and its own allowance cover one more chunk beside the `under_way` chunks
-    /// that are being sent to it.
-    fn fits_own(
-        &self,
-        swarm: &Swarm,
-        standings: &Standings,
-        peer: PeerId,
-        under_way: usize,
-        len: u32,
-    ) -> bool {
-        let under_way = under_way as u64;
-        let taken = standings.taken(peer, swarm.now);
-        if taken.saturating_add(under_way) >= swarm.config.day_budget() {
-            return false;
+    /// Returns the quota that is used up for a peer that requests chunks, once no answer to it is under way. If only bytes in
+    /// flight take the room, the peer keeps waiting: those answers may still end short.
+    pub(super) fn exceeded(swarm: &Swarm, standings: &Standings, conn: Conn) -> Option<UsedQuota> {
+        let waits = |peer: &&Peer| peer.up.active.is_empty() && !peer.up.waiting.is_empty();
+        let peer = swarm.peers.get(&conn).filter(waits)?;
+        if !fits_day(swarm, standings, peer.id, 0) {
+            return Some(UsedQuota::Day);
         }
-        let Some(most) = swarm.config.controls.allowance_of(peer) else { return true };
-        let promised = under_way.saturating_mul(swarm.config.terms.chunk_size.into());
-        let wanted = promised.saturating_add(len.into());
-        standings.given(peer).saturating_add(wanted) <= most
+        let version = UsedQuota::Version(swarm.config.controls.quota_version);
+        (peer.up.quota_wait == Some(QuotaWait::UsedUp)).then_some(version)
     }
 
-    /// Returns true if the allowance of all peers together covers one more chunk beside `under_way` bytes.
-    fn fits_common(&self, swarm: &Swarm, under_way: u64, len: u32) -> bool {
-        let Some(most) = swarm.config.controls.serve_allowance else { return true };
-        self.given.saturating_add(under_way).saturating_add(len.into()) <= most
-    }
-
-    /// Returns true if quotas let the peer's next waiting request be answered, while `under_way` bytes are being sent to
-    /// all peers.
-    fn may_have_next(&self, swarm: &Swarm, standings: &Standings, peer: &Peer, under_way: u64) -> bool {
-        let Some(&(_, index)) = peer.up.waiting.front() else { return false };
-        let len = swarm.config.terms.chunk_len(index);
-        let fits = self.fits_own(swarm, standings, peer.id, peer.up.active.len(), len)
-            && self.fits_common(swarm, under_way, len);
-        fits && peer.up.quota_wait.is_none()
-    }
-
-    /// Returns true if quotas would cover a chunk of this length for the key if nothing were being sent to any peer.
-    pub(super) fn may_have(&self, swarm: &Swarm, standings: &Standings, peer: PeerId, len: u32) -> bool {
-        self.fits_own(swarm, standings, peer, 0, len) && self.fits_common(swarm, 0, len)
-    }
-
-    /// Returns the length of the chunk that the peer requests next if it exceeds a quota and no answer to the peer is under
-    /// way. If only bytes that are being sent to other peers, here or in other sessions, take the room, the peer keeps
-    /// waiting: those answers may still end short.
-    pub(super) fn exceeded(&self, swarm: &Swarm, standings: &Standings, conn: Conn) -> Option<u32> {
-        let peer = swarm.peers.get(&conn).filter(|peer| peer.up.active.is_empty())?;
-        let &(_, index) = peer.up.waiting.front()?;
-        let len = swarm.config.terms.chunk_len(index);
-        let is_used_up = peer.up.quota_wait == Some(QuotaWait::UsedUp);
-        (is_used_up || !self.may_have(swarm, standings, peer.id, len)).then_some(len)
-    }
-
-    /// Stops serving a peer whose next chunk, of `len` bytes, exceeds a quota.
-    pub(super) fn stop(&mut self, swarm: &mut Swarm, conn: Conn, len: u32) {
+    /// Stops serving a peer whose quota is used up.
+    pub(super) fn stop(&mut self, swarm: &mut Swarm, conn: Conn, quota: UsedQuota) {
         let Some(peer) = swarm.peers.get_mut(&conn) else { return };
         let id = peer.id;
-        peer.up.over_quota = Some(len);
+        peer.up.over_quota = Some(quota);
         let asks: Vec<Ask> = peer.up.waiting.drain(..).map(|(ask, _)| ask).collect();
         for ask in asks {
             swarm.refuse(ask, ResetCode::BudgetUsed);
         }
         if self.over_quota.len() < MAX_OVER_QUOTA {
-            self.over_quota.insert(id, len);
+            self.over_quota.insert(id, quota);
         }
     }
 
-    /// Forgets keys that quotas let have their chunk again.
+    /// Forgets keys whose quota is used up no more.
     pub(super) fn reevaluate(&mut self, swarm: &Swarm, standings: &Standings) {
-        let over_quota = std::mem::take(&mut self.over_quota);
-        let is_over = |&(peer, len): &(PeerId, u32)| !self.may_have(swarm, standings, peer, len);
-        self.over_quota = over_quota.into_iter().filter(is_over).collect();
+        self.over_quota.retain(|&peer, quota| quota.is_used_up(swarm, standings, peer));
     }
+}
+
+impl UsedQuota {
+    /// Returns true if the peer cannot have a chunk yet. Of a quota of the user that is known as long as its version stays.
+    pub(super) fn is_used_up(self, swarm: &Swarm, standings: &Standings, peer: PeerId) -> bool {
+        match self {
+            Self::Day => !fits_day(swarm, standings, peer, 0),
+            Self::Version(version) => version == swarm.config.controls.quota_version,
+        }
+    }
+}
+
+/// Returns true if the key's budget of the day covers one more chunk beside the `under_way` chunks that are being sent to
+/// it.
+fn fits_day(swarm: &Swarm, standings: &Standings, peer: PeerId, under_way: usize) -> bool {
+    standings.taken(peer, swarm.now).saturating_add(under_way as u64) < swarm.config.day_budget()
+}
+
+/// Returns true if quotas let the peer's next waiting request be answered, as far as is known.
+fn may_have_next(swarm: &Swarm, standings: &Standings, peer: &Peer) -> bool {
+    let fits = || fits_day(swarm, standings, peer.id, peer.up.active.len());
+    !peer.up.waiting.is_empty() && peer.up.quota_wait.is_none() && fits()
 }
 
 /// Bytes of all answers under way.

@@ -4,6 +4,7 @@ use minimodel_wire::{CloseCode, Consent, Frame, ResetCode};
 
 use super::chunks::ChunkState;
 use super::core::Machine;
+use super::downloads::Downloads;
 use super::events::{Ask, Conn, Output};
 use super::fault::Breach;
 use super::peer::{Peer, Phase};
@@ -182,6 +183,7 @@ impl Machine {
     /// Applies new controls of the user.
     pub(super) fn apply_controls(&mut self, controls: Controls) {
         let slots_before = usual_slots(&self.swarm.config);
+        let version_before = self.swarm.config.controls.quota_version;
         self.swarm.config.controls = controls;
         if self.swarm.stopping {
             return;
@@ -193,9 +195,8 @@ impl Machine {
             self.choker.set_slots(&mut self.swarm);
         }
         self.reevaluate_quotas();
-        let conns: Vec<Conn> = self.choker.unchoked.iter().copied().collect();
-        for conn in conns {
-            self.refuse_if_over_quota(conn);
+        if self.swarm.config.controls.quota_version != version_before {
+            Downloads::quotas_changed(&mut self.swarm);
         }
         self.downloads.mark_all_ready();
         self.answer_next();

@@ -182,7 +182,7 @@ impl Machine {
 
     /// Returns the state of the peer of a connection; `None` if the connection is unknown.
     pub fn peer_state(&self, conn: Conn) -> Option<PeerState> {
-        let mut state = PeerState::of(&self.swarm, &self.downloads, self.swarm.peers.get(&conn)?);
+        let mut state = PeerState::of(&self.swarm, self.swarm.peers.get(&conn)?);
         state.requests += u32::from(self.leaves.is_asked(conn));
         Some(state)
     }
@@ -193,7 +193,7 @@ impl Machine {
         let asked: usize = self.swarm.peers.values().map(|peer| peer.down.requests.len()).sum();
         Work {
             storing: (requests.len() - asked) as u32,
-            is_at_quota: self.downloads.quota.is_used_up(&self.swarm, requests),
+            is_at_quota: Work::is_at_quota(&self.swarm),
             lacks_leaves: self.leaves.lacks_answerer(),
             is_out_of_budget: self.dialer.sources.is_out_of_budget(),
             has_turned_away: !self.answers.over_quota.is_empty(),
@@ -249,7 +249,6 @@ impl Machine {
         if self.offer_checks.wakeup().is_some_and(|at| now >= at) {
             self.check_offers();
         }
-        self.refuse_all_over_quota();
         if self.downloads.resume(&mut self.swarm) {
             self.answer_next();
         }

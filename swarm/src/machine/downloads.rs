@@ -6,12 +6,11 @@
 use std::time::Duration;
 
 use super::chunks::ChunkState;
-use super::events::{Conn, Output, Req};
+use super::events::{Conn, Output, QuotaRefusal, Req};
 use super::peer::Peer;
 use super::peer_download::Download;
 use super::peer_upload::QuotaWait;
 use super::ready_queue::ReadyQueue;
-use super::receive_quota::ReceiveQuota;
 use super::requests::{Request, Requests};
 use super::swarm::Swarm;
 use super::time::Time;
@@ -22,15 +21,16 @@ pub(super) const CHECK_EVERY: Duration = Duration::from_millis(250);
 const TURNED_AWAY: Duration = Duration::from_millis(100);
 /// Most doublings of that backoff.
 pub(super) const MAX_DOUBLINGS: u32 = 7;
-/// Backoff after a quota shared with other sessions held back a chunk, in either direction. The quota may still count
-/// chunks that were withdrawn a moment ago.
+/// Backoff after a quota held back a chunk, in either direction. The quota may still count chunks that were withdrawn a
+/// moment ago.
 pub(super) const QUOTA_WAIT: Duration = Duration::from_millis(500);
+/// The same after a used-up quota held back a request: a new version of the quotas ends the backoff.
+const USED_UP_WAIT: Duration = Duration::from_secs(10);
 
 /// All requests of ours, and the peers that may have one more.
 #[derive(Debug, Default)]
 pub(super) struct Downloads {
     pub(super) requests: Requests,
-    pub(super) quota: ReceiveQuota,
     pub(super) ready: ReadyQueue,
     /// Open requests of doubtful peers: those that never delivered, and stalled ones.
     pub(super) doubted: u32,
@@ -59,7 +59,6 @@ impl Downloads {
             self.next_check = now + CHECK_EVERY;
         }
         self.requests.insert(req, request);
-        self.quota.requested(len.into());
         if swarm.chunks.state(index) == ChunkState::Missing {
             swarm.chunks.set(index, ChunkState::InFlight);
         }
@@ -70,10 +69,12 @@ impl Downloads {
     pub(super) fn progressed(&mut self, swarm: &mut Swarm, req: Req, received: u64) {
         let now = swarm.now;
         let Some((request, fresh)) = self.requests.received(req, received) else { return };
-        let conn = request.conn;
-        self.quota.received(request.peer, fresh.within, &swarm.config.controls);
-        if let Some(peer) = swarm.peers.get_mut(&conn).filter(|_| fresh.bytes > 0) {
-            peer.down.pace.got(now, fresh.bytes);
+        let (conn, sent) = (request.conn, request.sent);
+        if let Some(peer) = swarm.peers.get_mut(&conn).filter(|_| fresh > 0) {
+            if peer.down.backoff.not_before <= sent {
+                peer.down.held_back = None;
+            }
+            peer.down.pace.got(now, fresh);
             if peer.down.proven == 0 {
                 let before = peer.down.pace.depth;
                 self.adapt_depth(swarm, conn);
@@ -149,7 +150,31 @@ impl Downloads {
         self.next_resume = Some(self.next_resume.map_or(at, |other| other.min(at)));
     }
 
-    /// Ends backoffs that are over, also those of answers that a shared quota held back. Returns true if any may have ended.
+    /// Handles a request for a chunk of `len` bytes that a quota held back: the peer is asked again after a while, and at once
+    /// for the last chunk if that is shorter.
+    pub(super) fn held_back(&mut self, swarm: &mut Swarm, conn: Conn, len: u32, why: QuotaRefusal) {
+        let (now, terms) = (swarm.now, &swarm.config.terms);
+        let last = terms.chunk_count.saturating_sub(1);
+        let is_shorter = terms.chunk_len(last) < len && swarm.chunks.state(last) == ChunkState::Missing;
+        let Some(peer) = swarm.peers.get_mut(&conn) else { return };
+        peer.down.held_back = Some(why);
+        if is_shorter && peer.may_be_asked() && peer.announced.have.get(last) {
+            self.request(swarm, conn, last);
+        }
+        let pause = if why == QuotaRefusal::UsedUp { USED_UP_WAIT } else { QUOTA_WAIT };
+        self.leave_alone(swarm, conn, now + pause);
+    }
+
+    /// Handles another version of the quotas: peers for which they were used up may be asked again.
+    pub(super) fn quotas_changed(swarm: &mut Swarm) {
+        for peer in swarm.peers.values_mut() {
+            if peer.down.held_back.take().is_some() {
+                peer.down.backoff.not_before = swarm.now;
+            }
+        }
+    }
+
+    /// Ends backoffs that are over, also those of answers that a quota held back. Returns true if any may have ended.
     pub(super) fn resume(&mut self, swarm: &mut Swarm) -> bool {
         let now = swarm.now;
         if self.next_resume.is_none_or(|at| now < at) {
@@ -163,9 +188,6 @@ impl Downloads {
             };
             if until.is_some_and(|until| until <= now) {
                 peer.up.quota_wait = None;
-            }
-            if peer.down.backoff.not_before <= now {
-                peer.down.waits_for_quota = false;
             }
             let times = [Some(peer.down.backoff.not_before), until].into_iter().flatten();
             next = times.chain(next).filter(|&at| at > now).min();
@@ -257,13 +279,6 @@ impl Downloads {
     /// Removes a request; what becomes of its chunk is up to the caller.
     pub(super) fn remove(&mut self, swarm: &mut Swarm, req: Req) -> Option<Request> {
         let request = self.requests.remove(req)?;
-        // Bytes that were not received do not count.
-        let open = request.open();
-        self.quota.withdrawn(open);
-        if open > 0 && swarm.config.controls.limits_fetching() {
-            // The same bytes may be requested from another peer.
-            self.mark_all_ready();
-        }
         self.change(swarm, request.conn, |down| down.open -= 1);
         if let Some(peer) = swarm.peers.get_mut(&request.conn)
             && peer.down.requests.remove(&req)
@@ -285,7 +300,6 @@ impl Downloads {
     /// Checks the invariants; the error names the one that does not hold.
     pub(super) fn check(&self, swarm: &Swarm) -> Result<(), String> {
         self.requests.check(swarm)?;
-        self.quota.check(&self.requests)?;
         for (&conn, peer) in swarm.peers.iter() {
             let open = (self.requests.storing_from(conn) + peer.down.requests.len()) as u32;
             if open != peer.down.open {

@@ -7,7 +7,9 @@ use minimodel_wire::{CloseCode, Frame, PeerId, ResetCode, SignedOffer, Unchecked
 
 use super::fault::Breach;
 pub use super::names::{Ask, Conn, Req};
-pub use super::outcomes::{KeepOutcome, LeavesOutcome, OfferVerdict, RequestFault, ServeOutcome};
+pub use super::outcomes::{
+    KeepOutcome, LeavesOutcome, OfferVerdict, QuotaRefusal, RequestFault, ServeOutcome,
+};
 use super::site::Site;
 use super::user_controls::Controls;
 

@@ -6,7 +6,7 @@ use minimodel_wire::{CloseCode, ResetCode};
 
 use super::chunks::ChunkState;
 use super::core::Machine;
-use super::downloads::{MAX_DOUBLINGS, QUOTA_WAIT};
+use super::downloads::MAX_DOUBLINGS;
 use super::events::{Conn, Event, KeepOutcome, LeavesOutcome, Req, RequestFault};
 use super::fault::{Breach, Charge};
 use super::leaves::Answerer;
@@ -39,11 +39,10 @@ impl Machine {
 
     /// Handles a request that ended without a chunk.
     pub(super) fn request_failed(&mut self, req: Req, fault: RequestFault) {
-        let now = self.swarm.now;
         let Some(request) = self.downloads.requests.get(req).filter(|request| !request.storing) else {
             return;
         };
-        let (conn, index) = (request.conn, request.index);
+        let (conn, index, len) = (request.conn, request.index, request.len);
         if let (RequestFault::Reset(_), Some(peer)) = (fault, self.swarm.peers.get_mut(&conn)) {
             peer.down.mute_for = Duration::ZERO;
         }
@@ -83,12 +82,7 @@ impl Machine {
                     self.drop_peer(conn, CloseCode::TooSlow);
                 }
             }
-            RequestFault::HeldBack => {
-                if let Some(peer) = self.swarm.peers.get_mut(&conn) {
-                    peer.down.waits_for_quota = true;
-                }
-                self.downloads.leave_alone(&mut self.swarm, conn, now + QUOTA_WAIT);
-            }
+            RequestFault::HeldBack(why) => self.downloads.held_back(&mut self.swarm, conn, len, why),
             RequestFault::Lost => {}
         }
         if is_too_much && self.swarm.peers.contains_key(&conn) {

@@ -14,9 +14,9 @@
 //! | part | question |
 //! | --- | --- |
 //! | `downloads`, `scheduling`, `deadlines` | which peer is asked next, for how many chunks, and when it is late |
-//! | `select`, `picker` | which chunk: order, random first, hedging, endgame, what a receive quota affords |
+//! | `select`, `picker` | which chunk: order, random first, hedging, endgame |
 //! | `choker` | which peers hold an upload slot |
-//! | `answers` | which request of a peer is answered next, and what quotas and memory allow |
+//! | `answers` | which request of a peer is answered next, and what its daily budget and memory allow |
 //! | `dialing`, `sources`, `reach` | which peer is dialed next, and at which addresses |
 //! | `leaves` | which peer is asked for leaf hashes |
 //! | `offer_checks`, `exchange` | which offers are checked, and which are passed on |
@@ -73,7 +73,6 @@ mod places;
 mod rate;
 mod reach;
 mod ready_queue;
-mod receive_quota;
 mod refusals;
 mod reply_budgets;
 mod requests;
@@ -99,8 +98,8 @@ pub use chunks::ChunkState;
 pub use config::{Config, Limits, Order, Terms};
 pub use core::{Machine, Progress};
 pub use events::{
-    Ask, Check, Conn, Event, Input, KeepOutcome, LeavesOutcome, OfferVerdict, Output, Req, RequestFault,
-    ServeOutcome,
+    Ask, Check, Conn, Event, Input, KeepOutcome, LeavesOutcome, OfferVerdict, Output, QuotaRefusal, Req,
+    RequestFault, ServeOutcome,
 };
 pub use fault::{Breach, Consequence};
 pub use picker::Picker;

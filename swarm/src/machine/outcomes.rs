@@ -13,8 +13,17 @@ pub enum RequestFault {
     Short,
     /// The connection ended.
     Lost,
-    /// The request was not made: a quota shared with other sessions does not allow the chunk now.
-    HeldBack,
+    /// The request was not made: a quota does not allow the chunk now.
+    HeldBack(QuotaRefusal),
+}
+
+/// Why a quota does not allow a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuotaRefusal {
+    /// Bytes that were transferred leave no room.
+    UsedUp,
+    /// Reserved bytes in flight take the room; some of it may be free again when their transfers end.
+    InFlight,
 }
 
 /// The verdict on a chunk that arrived.
@@ -74,12 +83,11 @@ pub enum ServeOutcome {
     Withdrawn,
     /// The peer did not take the bytes in time.
     TooSlow,
-    /// Nothing was sent: a quota shared with other sessions does not allow the chunk.
+    /// Nothing was sent: a quota does not allow the chunk now.
     HeldBack {
-        /// Which.
+        /// Which chunk.
         index: u32,
-        /// Whether the quota is used up. Otherwise chunks in transfer in other sessions take the room, and some of it may
-        /// come back when they end.
-        is_used_up: bool,
+        /// Why.
+        refusal: QuotaRefusal,
     },
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::config::{Config, Limits, Terms};
-use super::events::Req;
+use super::events::{QuotaRefusal, Req};
 use super::rate::Meter;
 use super::refusals::Refusals;
 use super::time::Time;
@@ -43,8 +43,8 @@ pub(super) struct Download {
     pub(super) stalled: bool,
     /// How long the peer has owed us chunks without ever having sent a byte; a refusal or a choke sets it back.
     pub(super) mute_for: Duration,
-    /// A quota shared with other sessions prevented our last request.
-    pub(super) waits_for_quota: bool,
+    /// Why a quota held back a request to the peer, until one that is made after the backoff brings bytes.
+    pub(super) held_back: Option<QuotaRefusal>,
     /// The peer stands in the ready queue (`ReadyQueue`).
     pub(super) is_queued: bool,
 }
@@ -110,7 +110,7 @@ impl Download {
             pace: Pace { meter, rtt, depth, last_byte: now, window: (now, 0) },
             stalled: false,
             mute_for: Duration::ZERO,
-            waits_for_quota: false,
+            held_back: None,
             is_queued: false,
         }
     }
@@ -127,12 +127,17 @@ impl Download {
 
     /// How many more requests the peer should have in flight.
     pub(super) fn room(&self) -> u32 {
-        if self.stalled {
+        if self.stalled || self.held_back.is_some() {
             return 1u32.saturating_sub(self.requests.len() as u32);
         }
         // Before the first proven chunk, unproven ones count as well: a liar gets no second round.
         let open = if self.proven == 0 { self.open } else { self.requests.len() as u32 };
         self.pace.depth.saturating_sub(open)
+    }
+
+    /// Returns true if a quota keeps us from requesting chunks of the peer.
+    pub(super) fn is_at_quota(&self, now: Time) -> bool {
+        self.held_back.is_some_and(|why| why == QuotaRefusal::UsedUp || now < self.backoff.not_before)
     }
 
     /// Stops measuring the rate while no request is in flight.

@@ -27,9 +27,9 @@ pub(super) struct Upload {
     pub(super) unchoked: bool,
     /// The user does not let us serve the peer.
     pub(super) disallowed: bool,
-    /// Length of a chunk that exceeded a quota; the peer is not served until a quota would cover it.
-    pub(super) over_quota: Option<u32>,
-    /// A quota shared with other sessions did not allow the next chunk at the last attempt.
+    /// The quota that is used up; the peer is not served until it may have a chunk again.
+    pub(super) over_quota: Option<UsedQuota>,
+    /// A quota did not allow the next chunk at the last attempt.
     pub(super) quota_wait: Option<QuotaWait>,
     /// Requests that wait, oldest first.
     pub(super) waiting: VecDeque<(Ask, u32)>,
@@ -80,7 +80,16 @@ pub(super) struct Copies {
     repeats: BTreeMap<u32, u8>,
 }
 
-/// Why a quota shared with other sessions holds back a peer's next chunk.
+/// The quota that is used up for a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UsedQuota {
+    /// The peer's daily budget.
+    Day,
+    /// A quota of the user, in this version of the quotas.
+    Version(u64),
+}
+
+/// Why a quota holds back a peer's next chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum QuotaWait {
     /// The quota is used up.

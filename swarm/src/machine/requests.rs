@@ -75,13 +75,11 @@ impl Requests {
     }
 
     /// Notes that so many bytes of the chunk are here; returns the request, and how many were not counted before.
-    pub(super) fn received(&mut self, req: Req, received: u64) -> Option<(&Request, Fresh)> {
+    pub(super) fn received(&mut self, req: Req, received: u64) -> Option<(&Request, u64)> {
         let request = self.by_req.get_mut(&req)?;
-        let (before, len) = (request.received, u64::from(request.len));
-        request.received = before.max(received);
-        let fresh = received.saturating_sub(before);
-        let within = received.min(len).saturating_sub(before.min(len));
-        Some((request, Fresh { bytes: fresh, within }))
+        let fresh = received.saturating_sub(request.received);
+        request.received += fresh;
+        Some((request, fresh))
     }
 
     /// Notes that the whole chunk arrived and is being stored.
@@ -136,11 +134,6 @@ impl Requests {
     /// Bytes that a peer owes us: requested and not yet received.
     pub(super) fn owed(&self, down: &Download) -> u64 {
         down.requests.iter().filter_map(|&req| self.get(req)).map(Request::open).sum()
-    }
-
-    /// Bytes of all requests that were not received yet.
-    pub(super) fn open_bytes(&self) -> u64 {
-        self.by_req.values().map(Request::open).sum()
     }
 
     /// Requests of one connection whose chunk is being stored.
@@ -210,13 +203,6 @@ impl Requests {
     }
 }
 
-/// Bytes of a chunk that were not counted before: all, and those within the length of the chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fresh {
-    pub(super) bytes: u64,
-    pub(super) within: u64,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,14 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn bytes_beyond_the_length_of_a_chunk_are_not_counted() {
+    fn bytes_of_a_chunk_are_counted_once() {
         let mut requests = Requests::default();
         let req = requests.number();
         requests.insert(req, asked(1, 7));
         let mut fresh = |received| requests.received(req, received).map(|(_, fresh)| fresh);
-        assert_eq!(fresh(60), Some(Fresh { bytes: 60, within: 60 }));
-        assert_eq!(fresh(40), Some(Fresh { bytes: 0, within: 0 }));
-        assert_eq!(fresh(130), Some(Fresh { bytes: 70, within: 40 }));
+        assert_eq!([60, 40, 130].map(&mut fresh), [Some(60), Some(0), Some(70)]);
     }
 
     #[test]

@@ -28,8 +28,8 @@ impl Downloads {
     }
 
     fn selection<'m>(&'m mut self, swarm: &'m mut Swarm, looks_around: bool) -> Selection<'m> {
-        let Self { requests, quota, twice, .. } = self;
-        Selection { swarm, requests, quota, twice, looks_around }
+        let Self { requests, twice, .. } = self;
+        Selection { swarm, requests, twice, looks_around }
     }
 
     /// Makes requests until every peer is busy, no chunk is left to request, or the memory budget is used.

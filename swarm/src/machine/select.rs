@@ -1,5 +1,5 @@
-//! The selection policy, all of it: which chunk is requested next from a peer, by chunk order, hedged requests, the endgame,
-//! and what a receive quota affords.
+//! The selection policy, all of it: which chunk is requested next from a peer, by chunk order, hedged requests and the
+//! endgame.
 //!
 //! While chunks are missing, the order decides. In the endgame, when no chunk that the peer has is missing, the peer takes
 //! over chunks that others would finish later: a request without a byte moves to it, and a begun one is duplicated. So a
@@ -10,11 +10,9 @@ use std::time::Duration;
 
 use minimodel_wire::Consent;
 
-use super::chunks::ChunkState;
 use super::config::Order;
 use super::events::{Conn, Req};
 use super::peer::Peer;
-use super::receive_quota::ReceiveQuota;
 use super::requests::{Request, Requests};
 use super::swarm::Swarm;
 
@@ -93,7 +91,6 @@ impl Pick {
 pub(super) struct Selection<'m> {
     pub(super) swarm: &'m mut Swarm,
     pub(super) requests: &'m Requests,
-    pub(super) quota: &'m ReceiveQuota,
     /// Bytes that duplicate requests are expected to bring twice.
     pub(super) twice: &'m mut u64,
     /// The deadlines were just checked: idle peers may take over requests of slow ones.
@@ -104,11 +101,11 @@ impl Selection<'_> {
     /// Returns the next chunk to request from this peer. `late` is computed once for all peers that are idle in the endgame.
     pub(super) fn next(&mut self, conn: Conn, late: &mut Option<Late>) -> Option<Pick> {
         let pick = self.wanted(conn, late)?;
-        let index = self.affordable(conn, pick.index)?;
-        Some(Pick { index, instead_of: pick.instead_of.filter(|_| index == pick.index) })
+        // While a quota is short, the withdrawn request might be lost for one that is held back.
+        let is_held_back = self.swarm.peers.get(&conn)?.down.held_back.is_some();
+        (pick.instead_of.is_none() || !is_held_back).then_some(pick)
     }
 
-    /// Returns the chunk that is wanted next from this peer, whatever a quota says.
     fn wanted(&mut self, conn: Conn, late: &mut Option<Late>) -> Option<Pick> {
         if let Some(index) = self.hedge_for(conn) {
             return Some(Pick::new(index));
@@ -128,20 +125,6 @@ impl Selection<'_> {
             Some(index) => (!self.would_be_late(conn, index)).then(|| Pick::new(index)),
             None => self.take_over(conn, late),
         }
-    }
-
-    /// Returns the chunk to request within the receive quota: `index` if it fits, else the last chunk, if that is shorter
-    /// and fits; `None` if neither does.
-    fn affordable(&self, conn: Conn, index: u32) -> Option<u32> {
-        let (peer, terms) = (self.swarm.peers.get(&conn)?, &self.swarm.config.terms);
-        let left = || self.quota.left_of(self.swarm, self.requests, peer.id);
-        let fits = |index| u64::from(terms.chunk_len(index)) <= left();
-        if fits(index) {
-            return Some(index);
-        }
-        let last = terms.chunk_count.saturating_sub(1);
-        let is_free = self.swarm.chunks.state(last) == ChunkState::Missing && peer.announced.have.get(last);
-        (is_free && fits(last)).then_some(last)
     }
 
     /// Returns true if steady peers would finish all that is left before this peer finishes this chunk.

@@ -33,8 +33,8 @@ pub(super) struct Standing {
     shut: (u32, Time),
     /// Chunks that the key took from us today, and when that day began.
     taken: (u64, Time),
-    /// Payload bytes that the key took from us in this session.
-    given: u64,
+    /// The key took payload bytes from us in this session.
+    has_taken: bool,
     /// Answers of leaf hashes, and manifests, that the key requested today, and when that day began.
     asked: (u64, u64, Time),
     /// Useful offers that the key passed on in this hour, and when that hour began.
@@ -106,9 +106,9 @@ impl Standing {
         self.told.0
     }
 
-    /// Counts payload bytes that were sent to the key.
+    /// Notes payload bytes that were sent to the key.
     pub(super) fn gave(&mut self, bytes: u64) {
-        self.given = self.given.saturating_add(bytes);
+        self.has_taken |= bytes > 0;
     }
 
     /// Counts the bytes of a chunk that the key took whole, or that it brought and that was proven.
@@ -142,11 +142,6 @@ impl Standings {
         standing
     }
 
-    /// Payload bytes that the key took from us in this session.
-    pub(super) fn given(&self, id: PeerId) -> u64 {
-        self.by_key.get(&id).map_or(0, |standing| standing.given)
-    }
-
     /// Payload bytes of chunks that the key took whole in this session, and of proven chunks that it brought.
     pub(super) fn moved(&self, id: PeerId) -> u64 {
         self.by_key.get(&id).map_or(0, |standing| standing.moved)
@@ -160,7 +155,7 @@ impl Standings {
 
     /// Returns true if the peer gave us a proven chunk or took payload bytes, as no new key can have done.
     pub(super) fn has_moved_bytes(&self, peer: &Peer) -> bool {
-        peer.down.proven > 0 || self.given(peer.id) > 0
+        peer.down.proven > 0 || self.by_key.get(&peer.id).is_some_and(|standing| standing.has_taken)
     }
 
     pub(super) fn is_shut_out(&self, id: PeerId, now: Time) -> bool {

@@ -139,7 +139,7 @@ impl Swarm {
                 return Err(format!("{} is answered against the word of our user", peer.id));
             }
             if peer.up.over_quota.is_some() && !self.is_wanted_source(peer) {
-                return Err(format!("{} has used its allowance and is kept for nothing", peer.id));
+                return Err(format!("{} has used up its quota and is kept for nothing", peer.id));
             }
             if peer.phase == Phase::Ready {
                 let useful =

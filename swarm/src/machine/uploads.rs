@@ -3,13 +3,14 @@
 use minimodel_wire::limits::MAX_LEAVES;
 use minimodel_wire::{CloseCode, ResetCode};
 
+use super::answers::Answers;
 use super::core::Machine;
 use super::downloads::QUOTA_WAIT;
 use super::early::{Early, MAX_EARLY};
-use super::events::{Ask, Conn, Event, Output, ServeOutcome};
+use super::events::{Ask, Conn, Event, Output, QuotaRefusal, ServeOutcome};
 use super::fault::Breach;
 use super::peer::{Peer, Phase};
-use super::peer_upload::QuotaWait;
+use super::peer_upload::{QuotaWait, UsedQuota};
 use super::reply_budgets::Reply;
 
 /// Answers of leaf hashes that one connection may get, in multiples of the whole list.
@@ -188,6 +189,10 @@ impl Machine {
         let was_begun = peer.up.active.remove(&ask).is_some();
         peer.up.waiting.retain(|&(waiting, _)| waiting != ask);
         peer.up.early.retain(|&(early, _)| early != ask);
+        if matches!(peer.up.quota_wait, Some(QuotaWait::Until(_))) {
+            // What was in flight to the peer itself may have taken the room.
+            peer.up.quota_wait = None;
+        }
         match outcome {
             ServeOutcome::Done { bytes } | ServeOutcome::Cancelled { bytes } if bytes > 0 => {
                 peer.up.bytes += bytes;
@@ -204,25 +209,23 @@ impl Machine {
             ServeOutcome::Cancelled { .. } if was_begun => self.count_wasted_read(conn),
             ServeOutcome::Done { .. } | ServeOutcome::Cancelled { .. } | ServeOutcome::Withdrawn => {}
             ServeOutcome::TooSlow => self.breach(conn, Breach::NotReading),
-            ServeOutcome::HeldBack { index, is_used_up } => {
-                self.wait_for_quota(conn, ask, index, is_used_up);
-            }
+            ServeOutcome::HeldBack { index, refusal } => self.wait_for_quota(conn, ask, index, refusal),
         }
         self.refuse_if_over_quota(conn);
         self.answer_next();
     }
 
-    /// Puts a request back into the queue, since a shared quota did not let its chunk pass; see [`QuotaWait`].
-    fn wait_for_quota(&mut self, conn: Conn, ask: Ask, index: u32, is_used_up: bool) {
+    /// Puts a request back into the queue, since a quota did not let its chunk pass; see [`QuotaWait`].
+    fn wait_for_quota(&mut self, conn: Conn, ask: Ask, index: u32, refusal: QuotaRefusal) {
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         peer.up.copies.uncount(index);
         // The peer was choked or the chunk was lost meanwhile; waiting requests were refused then.
-        let refusal = match (peer.up.unchoked, self.swarm.chunks.have().get(index)) {
+        let moot = match (peer.up.unchoked, self.swarm.chunks.have().get(index)) {
             (true, true) => None,
             (false, _) => Some(ResetCode::Choked),
             (true, false) => Some(ResetCode::SourceChanged),
         };
-        if let Some(code) = refusal {
+        if let Some(code) = moot {
             self.swarm.refuse(ask, code);
             return;
         }
@@ -230,8 +233,11 @@ impl Machine {
         peer.up.waiting.insert(place, (ask, index));
         self.swarm.asks.insert(ask, conn);
         let until = self.swarm.now + QUOTA_WAIT;
-        peer.up.quota_wait = Some(if is_used_up { QuotaWait::UsedUp } else { QuotaWait::Until(until) });
-        if !is_used_up {
+        peer.up.quota_wait = Some(match refusal {
+            QuotaRefusal::UsedUp => QuotaWait::UsedUp,
+            QuotaRefusal::InFlight => QuotaWait::Until(until),
+        });
+        if refusal == QuotaRefusal::InFlight {
             self.downloads.resume_at(until);
         }
     }
@@ -258,25 +264,15 @@ impl Machine {
 
     /// Refuses a peer whose next request exceeds a quota.
     pub(super) fn refuse_if_over_quota(&mut self, conn: Conn) {
-        if let Some(len) = self.answers.exceeded(&self.swarm, &self.standings, conn) {
-            self.refuse_over_quota(conn, len);
-        }
-    }
-
-    /// Refuses peers whose next request no longer fits the allowance of all peers together, since another peer took the rest.
-    pub(super) fn refuse_all_over_quota(&mut self) {
-        if self.swarm.config.controls.serve_allowance.is_some() {
-            let conns: Vec<Conn> = self.choker.unchoked.iter().copied().collect();
-            for conn in conns {
-                self.refuse_if_over_quota(conn);
-            }
+        if let Some(quota) = Answers::exceeded(&self.swarm, &self.standings, conn) {
+            self.refuse_over_quota(conn, quota);
         }
     }
 
     /// Stops serving a peer whose quota is used up: with a close code that ends its retries or, if it is a source that we
-    /// want, with a choke. `len`: bytes of the chunk that did not fit.
-    fn refuse_over_quota(&mut self, conn: Conn, len: u32) {
-        self.answers.stop(&mut self.swarm, conn, len);
+    /// want, with a choke.
+    fn refuse_over_quota(&mut self, conn: Conn, quota: UsedQuota) {
+        self.answers.stop(&mut self.swarm, conn, quota);
         if self.swarm.peers.get(&conn).is_some_and(|peer| self.swarm.is_wanted_source(peer)) {
             self.choker.choke(&mut self.swarm, conn);
             self.choker.fill_slots(&mut self.swarm);
@@ -286,19 +282,19 @@ impl Machine {
         self.drop_peer(conn, CloseCode::BudgetUsed);
     }
 
-    /// Re-evaluates peers over quota: those with allowance again may be unchoked; those kept only as sources are closed
-    /// once they are sources no more.
+    /// Re-evaluates peers over quota: those that may have chunks again may be unchoked; those kept only as sources are
+    /// closed once they are sources no more.
     pub(super) fn reevaluate_quotas(&mut self) {
-        // Only a new attempt tells whether a quota shared with other sessions has room again.
+        // Only a new attempt tells whether a quota has room again.
         self.swarm.peers.values_mut().for_each(|peer| peer.up.quota_wait = None);
         self.answers.reevaluate(&self.swarm, &self.standings);
         let is_over_quota = |(&conn, peer): (&Conn, &Peer)| Some((conn, peer.id, peer.up.over_quota?));
         let conns: Vec<_> = self.swarm.peers.iter().filter_map(is_over_quota).collect();
         let mut is_changed = false;
-        for (conn, id, len) in conns {
-            let may_have = self.answers.may_have(&self.swarm, &self.standings, id, len);
+        for (conn, id, quota) in conns {
+            let is_used_up = quota.is_used_up(&self.swarm, &self.standings, id);
             let Some(peer) = self.swarm.peers.get(&conn) else { continue };
-            if may_have {
+            if !is_used_up {
                 is_changed = true;
                 if let Some(peer) = self.swarm.peers.get_mut(&conn) {
                     peer.up.over_quota = None;

@@ -1,6 +1,5 @@
 //! State of peers and of our own work, for reports on why no bytes move.
 
-use super::downloads::Downloads;
 use super::peer::{Peer, Phase};
 use super::swarm::Swarm;
 
@@ -17,8 +16,7 @@ pub struct PeerState {
     pub interested: bool,
     /// The peer may have a slot: neither [`super::Controls::allow`] nor a quota prevents it.
     pub may_be_served: bool,
-    /// The peer has chunks that we want, and none of them fits what we may still receive from it, here or together with
-    /// other sessions.
+    /// The peer has chunks that we want, and a quota does not let us request one.
     pub at_quota: bool,
     /// Our requests that the peer has not answered whole.
     pub requests: u32,
@@ -35,32 +33,44 @@ pub struct PeerState {
 pub struct Work {
     /// Chunks that arrived and are being proven and written.
     pub storing: u32,
-    /// More would be requested if [`super::Controls::fetch_allowance`], [`super::Controls::fetch_allowances`] or a quota
-    /// shared with other sessions did not prevent it.
+    /// More would be requested if a quota did not prevent it.
     pub is_at_quota: bool,
     /// Chunk requests wait for leaf hashes, and no connected peer can be asked for them.
     pub lacks_leaves: bool,
     /// No known peer can help any more, and at least one of them refused because our budget with it is used.
     pub is_out_of_budget: bool,
-    /// Peers were refused for a used-up quota, and have no new allowance yet.
+    /// Peers were refused for a used-up quota, and may have no more yet.
     pub has_turned_away: bool,
 }
 
 impl PeerState {
     /// The state of a peer without the requests for leaf hashes to it.
-    pub(super) fn of(swarm: &Swarm, downloads: &Downloads, peer: &Peer) -> Self {
+    pub(super) fn of(swarm: &Swarm, peer: &Peer) -> Self {
+        let useful = swarm.is_wanted_source(peer) && peer.announced.useful > 0;
         Self {
-            useful: swarm.is_wanted_source(peer) && peer.announced.useful > 0,
+            useful,
             choking_us: peer.down.choked,
             we_choke: !peer.up.unchoked,
             interested: peer.up.interested,
             may_be_served: peer.may_be_served(),
-            at_quota: downloads.quota.is_used_up_with(swarm, &downloads.requests, peer),
+            at_quota: useful && peer.down.is_at_quota(swarm.now),
             requests: peer.down.requests.len() as u32,
             asks: (peer.up.waiting.len() + peer.up.active.len()) as u32,
             answering: peer.up.active.len() as u32,
             have: if peer.phase == Phase::Ready { peer.announced.have.ones() } else { 0 },
         }
+    }
+}
+
+impl Work {
+    /// Returns true if quotas keep us from requesting: every useful peer is at its quota, or one of those that do not
+    /// choke us is. A choking peer counts in the first case only: it may choke us because we request nothing.
+    pub(super) fn is_at_quota(swarm: &Swarm) -> bool {
+        let is_useful = |peer: &&Peer| swarm.is_wanted_source(peer) && peer.announced.useful > 0;
+        let state = |peer: &Peer| (peer.down.is_at_quota(swarm.now), peer.may_be_asked());
+        let useful: Vec<(bool, bool)> = swarm.peers.values().filter(is_useful).map(state).collect();
+        let is_all = !useful.is_empty() && useful.iter().all(|&(is_full, _)| is_full);
+        is_all || useful.contains(&(true, true))
     }
 }
 

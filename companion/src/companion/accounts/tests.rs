@@ -17,6 +17,33 @@ fn rules(serve: Vec<Open>, fetch: Vec<Open>, day_bytes: Option<u64>) -> Rules {
     Rules { serve, fetch, day_bytes }
 }
 
+impl Accounts {
+    /// Bytes that count as sent today to the peer with key `n`.
+    fn sent_to(&self, n: u8) -> u64 {
+        ledger::used(&self.lock().sent_today, &id(n).to_string())
+    }
+}
+
+/// Otherwise peers for which a quota was used up would not be tried again.
+// Rows: B22
+#[test]
+fn quota_version_changes_with_the_rules_and_with_the_day() {
+    let accounts = Accounts::default();
+    let with = |quota| rules(vec![open(7, None, Some(quota))], Vec::new(), Some(5));
+    let gate = accounts.gate(1, "s", "m", with(5));
+    let account = gate.reserve(Direction::Sent, id(1), 5).unwrap();
+    gate.settle(Direction::Sent, id(1), account, 5, 5);
+    accounts.rule(1, with(5));
+    accounts.turn(1);
+    assert_eq!((accounts.quota_version(1), gate.reserve(Direction::Sent, id(1), 5)), (0, Err(UsedUp)));
+    accounts.rule(1, with(10));
+    assert_eq!((accounts.quota_version(1), gate.reserve(Direction::Sent, id(1), 5)), (1, Err(UsedUp)));
+    accounts.turn(DAY);
+    assert_eq!((accounts.quota_version(1), gate.reserve(Direction::Sent, id(1), 5)), (2, Ok(Account(7))));
+    accounts.turn(DAY + 1);
+    assert_eq!((accounts.quota_version(1), accounts.quota_version(9)), (2, 0));
+}
+
 // Rows: I5
 #[test]
 fn gate_passes_nothing_without_a_grant_or_after_its_run_ended() {
@@ -49,11 +76,8 @@ fn bytes_under_way_hold_quota_and_free_it_if_they_did_not_move() {
     assert_eq!((accounts.used(1), gates[1].reserve(Direction::Sent, id(2), 90)), (10, Ok(Account(1))));
     assert_eq!(accounts.of_run(1, Direction::Sent).1, [1]);
     assert!(accounts.of_run(1, Direction::Received).1.is_empty());
-    let sent = |run| {
-        let session = accounts.snapshot(Some(run)).session;
-        (session.total.sent, session.rows.len())
-    };
-    assert_eq!((sent(1), sent(2)), ((10, 1), (0, 0)));
+    let sent = |run| accounts.of_run(run, Direction::Sent).0.sent;
+    assert_eq!((sent(1), sent(2)), (10, 0));
 }
 
 #[test]
@@ -72,9 +96,9 @@ fn moved_bytes_are_written_once_by_grant_and_by_day() {
     accounts.flush(&db, 0).unwrap();
     accounts.flush(&db, 0).unwrap();
     let again = Accounts::load(&db, 0).unwrap();
-    assert_eq!((again.used(9), ledger::used(&again.snapshot(None).sent_today, &id(1).to_string())), (11, 11));
+    assert_eq!((again.used(9), again.sent_to(1)), (11, 11));
     accounts.turn(DAY);
-    assert!(accounts.snapshot(None).sent_today.is_empty());
+    assert!(accounts.lock().sent_today.is_empty());
 }
 
 /// Grants 1 (anyone, 50 bytes), 2 (peer 1, 30 bytes) and 3 (anyone, to fetch, 40 bytes), and 45 bytes per peer and day.
@@ -115,7 +139,7 @@ proptest! {
             }
             for peer in 0..3 {
                 let sent = sent_to.get(&peer).copied().unwrap_or(0);
-                prop_assert_eq!(ledger::used(&accounts.snapshot(None).sent_today, &id(peer).to_string()), sent);
+                prop_assert_eq!(accounts.sent_to(peer), sent);
                 let to = |one: &&(u64, Direction, u8, Account, u64)| one.1 == Direction::Sent && one.2 == peer;
                 let open: u64 = under_way.iter().filter(to).map(|one| one.4).sum();
                 prop_assert!(sent + open <= 45);
@@ -162,7 +186,7 @@ fn after_a_crash_quota_and_day_undercount_no_byte_that_moved() {
         moved += chunk;
         // The database as another process would find it if this one ended before the chunk was settled.
         let found = Accounts::load(&db, 0).unwrap();
-        let sent = ledger::used(&found.snapshot(None).sent_today, &id(1).to_string());
+        let sent = found.sent_to(1);
         for counted in [found.used(9), sent] {
             assert!((moved..=moved + chunk + (1 << 18)).contains(&counted), "{counted} of {moved}");
         }
@@ -177,7 +201,7 @@ fn after_a_crash_quota_and_day_undercount_no_byte_that_moved() {
     writer.join().unwrap();
     accounts.flush(&db, 0).unwrap();
     let found = Accounts::load(&db, 0).unwrap();
-    let sent = ledger::used(&found.snapshot(None).sent_today, &id(1).to_string());
+    let sent = found.sent_to(1);
     assert_eq!((found.used(9), sent), (moved, moved), "an end in good order leaves what moved");
 }
 

@@ -3,6 +3,7 @@
 use super::super::{Idle, Report, Snapshot};
 use super::live::{Live, chunks_and_no_more};
 use super::path::Path;
+use super::quota::Counter;
 use super::*;
 
 /// Runs both sessions until a snapshot of `one` names the cause; returns that snapshot.
@@ -32,12 +33,6 @@ fn nobody() -> Live {
     Live::seeder(99, Controls::default())
 }
 
-fn controls(change: impl FnOnce(&mut Controls)) -> Controls {
-    let mut controls = Controls::default();
-    change(&mut controls);
-    controls
-}
-
 /// A seeder and a fetcher in the middle of a transfer that moves no more, since the seeder's rate is 0.
 async fn halted() -> (Live, Live) {
     let mut seeder = Live::seeder(1, Controls::default());
@@ -58,7 +53,7 @@ async fn without_anybody_a_fetch_has_no_source_and_a_share_no_demand() {
 
 #[tokio::test]
 async fn fetch_without_a_slot_and_share_without_slots_are_choked() {
-    let mut seeder = Live::seeder(1, controls(|controls| controls.slots = Some(0)));
+    let mut seeder = Live::seeder(1, Controls { slots: Some(0), ..Controls::default() });
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
     let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::Choked)).await;
     let peer = &snapshot.peers[0];
@@ -96,32 +91,35 @@ async fn a_rate_of_our_own_is_named_as_such_by_the_side_that_has_it() {
 #[tokio::test]
 async fn limits_on_bytes_are_a_quota_on_both_sides() {
     let mut seeder = Live::seeder(1, Controls::default());
-    let mut fetcher =
-        Live::fetcher(controls(|controls| controls.fetch_allowance = Some(CHUNK as u64)), &[&seeder]);
+    let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
+    let (sent, received) = (Counter::new(u64::MAX), Counter::new(CHUNK as u64));
+    seeder.session.serving.gate = Some(sent.clone());
+    fetcher.session.downloading.gate = Some(received.clone());
     let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::Quota)).await;
     assert_eq!((snapshot.received_bytes, snapshot.peers.len()), (CHUNK as u64, 1));
-    seeder.controls.send_modify(|controls| controls.allowance = Some(0));
-    fetcher.controls.send_modify(|controls| controls.fetch_allowance = None);
+    sent.raise(CHUNK as u64);
+    received.raise(u64::MAX);
+    fetcher.controls.send_modify(|controls| controls.quota_version += 1);
     let snapshot = until(&mut seeder, &mut fetcher, Some(Idle::Quota)).await;
     assert_eq!(snapshot.peers.len(), 0, "whoever asked was told so");
     until(&mut fetcher, &mut seeder, Some(Idle::Quota)).await;
-    seeder.controls.send_modify(|controls| controls.allowance = None);
+    sent.raise(u64::MAX);
+    seeder.controls.send_modify(|controls| controls.quota_version += 1);
     until(&mut seeder, &mut fetcher, Some(Idle::NoDemand)).await;
 }
 
 #[tokio::test]
 async fn remainder_below_one_chunk_is_a_quota_for_fetch_and_share() {
-    let mut seeder =
-        Live::seeder(1, controls(|controls| controls.serve_allowance = Some(4 * CHUNK as u64 - 1)));
-    let source = seeder.node.id();
-    let rest = |controls: &mut Controls| {
-        controls.fetch_allowances = [(source, 2 * CHUNK as u64 - 1)].into();
-    };
-    let mut fetcher = Live::fetcher(controls(rest), &[&seeder]);
+    let mut seeder = Live::seeder(1, Controls::default());
+    let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
+    let received = Counter::new(2 * CHUNK as u64 - 1);
+    seeder.session.serving.gate = Some(Counter::new(4 * CHUNK as u64 - 1));
+    fetcher.session.downloading.gate = Some(received.clone());
     let snapshot = until(&mut fetcher, &mut seeder, Some(Idle::Quota)).await;
     assert_eq!((snapshot.received_bytes, snapshot.peers[0].idle), (CHUNK as u64, Some(Idle::Quota)));
     until(&mut seeder, &mut fetcher, Some(Idle::NoDemand)).await;
-    fetcher.controls.send_modify(|controls| controls.fetch_allowances.clear());
+    received.raise(u64::MAX);
+    fetcher.controls.send_modify(|controls| controls.quota_version += 1);
     let snapshot = until(&mut seeder, &mut fetcher, Some(Idle::Quota)).await;
     assert_eq!(snapshot.sent_bytes, 3 * CHUNK as u64);
 }

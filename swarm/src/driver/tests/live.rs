@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::super::{RateLimit, Report};
 use super::path::Path;
+use super::quota::Counter;
 use super::*;
 
 const MOMENT: Duration = Duration::from_millis(200);
@@ -183,16 +184,15 @@ async fn rate_is_cut_to_zero_and_raised_in_mid_transfer_on_each_side() {
 
 // Rows: B22
 #[tokio::test]
-async fn peer_gets_its_whole_allowance_and_returns_after_a_raise() {
-    let allowance = Some(5 * CHUNK as u64);
-    let mut seeder = Live::seeder(1, Controls { allowance, ..Controls::default() });
+async fn peer_gets_its_whole_quota_and_returns_after_a_raise() {
+    let quota = Counter::new(5 * CHUNK as u64);
+    let mut seeder = Live::seeder(1, Controls::default());
+    seeder.session.serving.gate = Some(quota.clone());
     let mut fetcher = Live::fetcher(Controls::default(), &[&seeder]);
     let end = work(&mut seeder.session, &mut fetcher.session, |one| refusal(one).is_some()).await;
     assert_eq!(refusal(&end), Some((seeder.node.id(), CloseCode::BudgetUsed)));
     kept(&mut seeder, &mut fetcher, 5).await;
-    seeder.controls.send_modify(|controls| {
-        controls.allowances.insert(fetcher.node.id(), 10 * CHUNK as u64);
-    });
+    quota.raise(10 * CHUNK as u64);
     drop(fetcher);
     let mut again = Live::fetcher(Controls::default(), &[&seeder]);
     work(&mut seeder.session, &mut again.session, |one| refusal(one).is_some()).await;
@@ -202,8 +202,8 @@ async fn peer_gets_its_whole_allowance_and_returns_after_a_raise() {
 // Rows: B22
 #[tokio::test]
 async fn granted_chunks_arrive_before_goodbye_on_a_long_path() {
-    let allowance = Some(3 * CHUNK as u64);
-    let mut seeder = Live::seeder(1, Controls { allowance, ..Controls::default() });
+    let mut seeder = Live::seeder(1, Controls::default());
+    seeder.session.serving.gate = Some(Counter::new(3 * CHUNK as u64));
     let path = Path::to(seeder.node.local_address()).await;
     let mut fetcher = Live::fetcher(Controls::default(), &[]);
     fetcher.session.tell(Input::Source(path.offer(&seeder)));
@@ -221,18 +221,6 @@ async fn granted_chunks_arrive_before_goodbye_on_a_long_path() {
     let end = work(&mut seeder.session, &mut fetcher.session, |one| refusal(one).is_some()).await;
     assert_eq!(refusal(&end), Some((seeder.node.id(), CloseCode::BudgetUsed)));
     kept(&mut seeder, &mut fetcher, 3).await;
-}
-
-#[tokio::test]
-async fn fetch_stops_at_its_allowance_and_resumes_when_it_is_raised() {
-    let mut seeder = Live::seeder(1, Controls::default());
-    let fetch_allowance = Some(4 * CHUNK as u64);
-    let mut fetcher = Live::fetcher(Controls { fetch_allowance, ..Controls::default() }, &[&seeder]);
-    chunks(&mut seeder, &mut fetcher, 4).await;
-    settle(&mut seeder, &mut fetcher).await;
-    assert_eq!((fetcher.have(), fetcher.session.traffic().received), (4, 4 * CHUNK as u64));
-    fetcher.controls.send_modify(|controls| controls.fetch_allowance = None);
-    work(&mut seeder.session, &mut fetcher.session, is_complete).await;
 }
 
 /// The code with which the other side's connection ended.

@@ -20,14 +20,14 @@ struct Counts {
 
 /// One quota for both ways and all peers.
 #[derive(Debug, Default)]
-struct Counter(Mutex<Counts>);
+pub(super) struct Counter(Mutex<Counts>);
 
 impl Counter {
-    fn new(most: u64) -> Arc<Self> {
+    pub(super) fn new(most: u64) -> Arc<Self> {
         Arc::new(Self(Counts { most, ..Counts::default() }.into()))
     }
 
-    fn raise(&self, most: u64) {
+    pub(super) fn raise(&self, most: u64) {
         self.0.lock().unwrap().most = most;
     }
 
@@ -90,7 +90,31 @@ async fn fetch_stays_within_a_shared_quota_and_resumes_when_it_grows() {
     assert_eq!((fetcher.have(), quota.counts()), (3, (3 * SIZE, 0)));
     until(&mut fetcher, &mut seeder, Some(Idle::Quota)).await;
     quota.raise(u64::from(COUNT) * SIZE);
+    fetcher.controls.send_modify(|controls| controls.quota_version += 1);
     work(&mut seeder.session, &mut fetcher.session, is_complete).await;
+    assert_eq!(quota.counts(), (u64::from(COUNT) * SIZE, 0));
+}
+
+/// In the endgame the faster source takes requests over from the slower one; none of them may be paid twice.
+// Rows: B22
+#[tokio::test]
+async fn quota_of_the_file_size_suffices_for_two_sources() {
+    let quota = Counter::new(u64::from(COUNT) * SIZE);
+    let (mut slow, mut fast) = (Live::seeder(1, Controls::default()), Live::seeder(2, Controls::default()));
+    slow.rate_limit.set(Some(8 * SIZE));
+    fast.rate_limit.set(Some(40 * SIZE));
+    let mut fetcher = Live::fetcher(Controls::default(), &[&slow, &fast]);
+    fetcher.session.downloading.gate = Some(quota.clone());
+    let fetch = async {
+        loop {
+            tokio::select! {
+                _ = slow.session.next() => {}
+                _ = fast.session.next() => {}
+                event = fetcher.session.next() => if is_complete(&event) { return },
+            }
+        }
+    };
+    timeout(PATIENCE, fetch).await.unwrap();
     assert_eq!(quota.counts(), (u64::from(COUNT) * SIZE, 0));
 }
 

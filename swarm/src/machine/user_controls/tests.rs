@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use minimodel_wire::{Bitfield, CloseCode, Frame, ResetCode};
 
-use super::super::events::{Ask, Conn, Event, Input, KeepOutcome, Output, ServeOutcome};
+use super::super::events::{Ask, Conn, Event, Input, Output, ServeOutcome};
 use super::super::harness::{CHUNKS, Harness, SEED, TAKE, all, both, having, id, offer};
 use super::*;
 
@@ -133,113 +133,6 @@ fn slots_grow_and_shrink_at_once() {
     );
 }
 
-// Rows: B22
-#[test]
-fn key_gets_its_allowance_to_the_last_whole_chunk_and_is_told() {
-    let mut harness = Harness::with(SEED, Bitfield::full(CHUNKS), |config| {
-        config.controls.allowance = Some(3 * CHUNK + CHUNK / 2);
-    });
-    want(&mut harness, 1);
-    harness.said();
-    for ask in 0..6 {
-        harness.ask(1, ask, ask as u32);
-    }
-    assert_eq!(served(&mut harness), [0, 1, 2], "and nobody is closed while it is owed something");
-    serve(&mut harness, 0, CHUNK);
-    serve(&mut harness, 1, CHUNK);
-    assert_eq!(harness.closes(), []);
-    serve(&mut harness, 2, CHUNK);
-    assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
-    // A new connection does not renew the key's allowance.
-    want(&mut harness, 1);
-    harness.said();
-    harness.ask(1, 10, 0);
-    assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
-    assert!(!harness.machine.answers.over_quota.is_empty());
-    // A larger allowance for this key alone.
-    let allowances = BTreeMap::from([(id(1), 5 * CHUNK)]);
-    let allowance = Some(3 * CHUNK);
-    harness.tell(Input::Controls(Controls { allowance, allowances, ..Controls::default() }));
-    assert!(harness.machine.answers.over_quota.is_empty());
-    want(&mut harness, 1);
-    harness.said();
-    for ask in 20..24 {
-        harness.ask(1, ask, ask as u32 - 20);
-    }
-    assert_eq!(served(&mut harness), [20, 21]);
-}
-
-// Rows: B22
-#[test]
-fn raised_allowance_answers_waiting_requests_and_lowered_closes() {
-    let allowance = |chunks: u64| {
-        let allowance = Some(chunks * CHUNK);
-        Input::Controls(Controls { allowance, ..Controls::default() })
-    };
-    let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
-    harness.tell(allowance(1));
-    want(&mut harness, 1);
-    harness.said();
-    for ask in 0..4 {
-        harness.ask(1, ask, ask as u32);
-    }
-    assert_eq!(served(&mut harness), [0]);
-    harness.tell(allowance(2));
-    assert_eq!(served(&mut harness), [1]);
-    harness.tell(allowance(0));
-    serve(&mut harness, 0, CHUNK);
-    assert_eq!(harness.closes(), [], "one is still on its way");
-    serve(&mut harness, 1, CHUNK);
-    assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
-}
-
-// Rows: B22
-#[test]
-fn who_breaks_off_in_the_middle_pays_for_what_was_under_way() {
-    let mut harness =
-        Harness::with(SEED, Bitfield::full(CHUNKS), |config| config.controls.allowance = Some(2 * CHUNK));
-    for _ in 0..2 {
-        want(&mut harness, 1);
-        harness.ask(1, 0, 0);
-        harness.tell(Input::Closed { conn: Conn(1), code: None });
-    }
-    want(&mut harness, 1);
-    harness.said();
-    harness.ask(1, 1, 0);
-    assert_eq!(harness.closes(), [(1, CloseCode::BudgetUsed)]);
-}
-
-#[test]
-fn no_chunk_is_asked_for_beyond_fetch_allowance_until_raised() {
-    let allowance = |chunks: u64| {
-        let fetch_allowance = Some(chunks * CHUNK);
-        Input::Controls(Controls { fetch_allowance, ..Controls::default() })
-    };
-    let mut harness = Harness::new(TAKE, having([]));
-    harness.tell(allowance(2));
-    offers(&mut harness, 1);
-    let asked = harness.requests();
-    assert_eq!((asked.len(), harness.machine.work().is_at_quota), (2, true));
-    // A withdrawn request counts with the bytes that had arrived, and with no others.
-    harness.tell(Input::Progress { req: asked[0].1, received: 10 });
-    harness.frame(1, Frame::Choke);
-    harness.frame(1, Frame::Unchoke);
-    harness.wait(Duration::from_secs(1));
-    harness.tell(Input::Progress { req: asked[0].1, received: 60_000 });
-    let more = harness.requests();
-    assert_eq!(more.len(), 1, "another for the one that was not begun");
-    for (_, req, _) in asked.into_iter().chain(more) {
-        harness.tell(Input::Arrived { req });
-        harness.tell(Input::Kept { req, outcome: KeepOutcome::Kept });
-    }
-    harness.wait(Duration::from_secs(1));
-    assert_eq!(harness.requests(), []);
-    harness.tell(allowance(4));
-    assert!(!harness.requests().is_empty());
-    harness.tell(Input::Controls(Controls::default()));
-    assert!(!harness.machine.work().is_at_quota);
-}
-
 #[test]
 fn what_waits_for_our_own_rate_is_no_silence_of_the_peer_s() {
     let mut harness = Harness::new(TAKE, having([]));
@@ -317,9 +210,10 @@ fn dialed_peer_off_the_list_is_choked_and_its_answers_are_ended() {
     assert_eq!(codes, (0..10).map(|ask| (ask, ResetCode::Choked)).collect::<Vec<_>>());
     assert!(!said.iter().any(|output| matches!(output, Output::Close { .. } | Output::Cancel { .. })));
     assert!(harness.machine.progress().requests > 0, "what we asked of it is still on its way");
-    assert_eq!(harness.machine.standings.given(id(1)), running as u64 * CHUNK, "it counts whole");
+    let taken = |harness: &Harness| harness.machine.standings.taken(id(1), harness.now);
+    assert_eq!(taken(&harness), running as u64, "it counts whole");
     serve(&mut harness, 0, CHUNK);
-    assert_eq!(harness.machine.answers.given, running as u64 * CHUNK, "and once");
+    assert_eq!(taken(&harness), running as u64, "and once");
 }
 
 // Rows: I5

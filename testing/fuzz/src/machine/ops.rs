@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use minimodel_swarm::machine::{
-    Ask, Conn, Input, KeepOutcome, LeavesOutcome, OfferVerdict, Req, RequestFault, ServeOutcome,
+    Ask, Conn, Input, KeepOutcome, LeavesOutcome, OfferVerdict, QuotaRefusal, Req, RequestFault, ServeOutcome,
 };
 use minimodel_wire::{Bitfield, CloseCode, Frame, ManifestOnly, PROTOCOL_VERSION, ResetCode};
 
@@ -197,7 +197,7 @@ impl World {
                 RequestFault::Malformed
             }
             11 if how & 0x80 == 0 => RequestFault::Lost,
-            11 => RequestFault::HeldBack,
+            11 => RequestFault::HeldBack(refusal(how)),
             code => RequestFault::Reset(ResetCode::ALL[usize::from(code) % ResetCode::ALL.len()]),
         };
         self.tell(Input::Failed { req, fault });
@@ -232,7 +232,7 @@ impl World {
             (6, Some(index)) if is_served => {
                 // The request waits until it is served after all, or refused.
                 self.asks.insert(ask, (conn, Some(index), false));
-                ServeOutcome::HeldBack { index, is_used_up: how & 0x10 != 0 }
+                ServeOutcome::HeldBack { index, refusal: refusal(how) }
             }
             _ => ServeOutcome::Cancelled { bytes: if is_served { bytes } else { 0 } },
         };
@@ -335,6 +335,10 @@ impl World {
     fn in_stage(&self, stage: Stage) -> Vec<Req> {
         self.requests.iter().filter(|(_, request)| request.2 == stage).map(|(&req, _)| req).collect()
     }
+}
+
+fn refusal(how: u8) -> QuotaRefusal {
+    if how & 0x10 == 0 { QuotaRefusal::InFlight } else { QuotaRefusal::UsedUp }
 }
 
 fn pick<T: Copy>(from: &[T], which: u8) -> Option<T> {
