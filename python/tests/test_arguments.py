@@ -50,6 +50,10 @@ class Consent(kit.Case):
         with self.assertRaises(minimodel.BinaryError):
             minimodel.share("m", "f", consent=["serve"])
 
+    def test_empty_allow_list_never_means_every_peer(self) -> None:
+        with self.assertRaisesRegex(minimodel.UsageError, "allow is an empty list"):
+            minimodel.share("m", "f", consent=["serve"], allow=[])
+
     def test_each_action_is_passed_once_and_nothing_is_added(self) -> None:
         self.assertEqual(_consent.flag(["import", "fetch", "fetch"], ("fetch",), "fetch"), "--consent=import,fetch")
 

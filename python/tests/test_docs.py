@@ -45,7 +45,7 @@ class Examples(kit.Case):
         shutil.copy(made.file, self.folder / "model.slm")
         for example in examples()[1:]:
             with self.subTest(example):
-                # Nobody fetches here: the share need not last for an hour.
+                # No peer fetches here: the share need not last for an hour.
                 program = example.replace("timeout=3600", "timeout=0.1")
                 run = subprocess.run(
                     [sys.executable, "-c", program],
@@ -66,7 +66,7 @@ class Examples(kit.Case):
         page = PAGE.read_text(encoding="utf-8")
         for name in minimodel.__all__:
             public = getattr(minimodel, name)
-            if callable(public) and (name[0].islower() and name != "binary" or name.endswith("Error")):
+            if callable(public) and ((name[0].islower() and name != "binary") or name.endswith("Error")):
                 self.assertIn(f"`{name}", page)
 
 

@@ -67,9 +67,7 @@ class OfTheProgram(kit.Case):
     def test_other_publisher_key_is_a_mismatch(self) -> None:
         with self.assertRaises(minimodel.MismatchError) as raised:
             key = "ed25519:" + "1" * 64
-            minimodel.verify(
-                kit.model().manifest, kit.model().file, publisher_key=key, home=self.home, progress=False
-            )
+            minimodel.verify(kit.model().manifest, kit.model().file, publisher_key=key, home=self.home, progress=False)
         self.assertIsNotNone(raised.exception.report)
 
     def test_fetch_from_a_share_that_ended_stops_resumably(self) -> None:
@@ -81,7 +79,9 @@ class OfTheProgram(kit.Case):
     def test_limit_on_file_sizes_is_a_full_disk(self) -> None:
         words = [self.shared().offer, str(self.folder / "models"), str(self.home)]
         run = subprocess.run(
-            [sys.executable, "-c", FETCHES_WITH_SMALL_FILES, *words], capture_output=True, timeout=kit.PATIENCE
+            [sys.executable, "-c", FETCHES_WITH_SMALL_FILES, *words],
+            capture_output=True,
+            timeout=kit.PATIENCE,
         )
         self.assertEqual((run.stdout, run.stderr), (b"9 True\n", b""))
 
@@ -102,7 +102,12 @@ class OfTheProgram(kit.Case):
             into, slow = self.folder / "models", "100KiB"
             with self.assertRaises(KeyboardInterrupt):
                 minimodel.fetch(
-                    offer, local_dir=into, consent=["fetch", "import"], down=slow, home=self.home, progress=tell
+                    offer,
+                    local_dir=into,
+                    consent=["fetch", "import"],
+                    down=slow,
+                    home=self.home,
+                    progress=tell,
                 )
 
         other = threading.Thread(target=first)
@@ -131,8 +136,16 @@ class OfTheProgram(kit.Case):
             minimodel.verify(kit.model().manifest, self.folder / "models", home=self.home, progress=False)
 
     def test_signals_of_others_are_told_as_such(self) -> None:
-        words = [f"--offer={self.shared().offer}", "--consent=fetch,import", f"--out={self.folder}", "--down=100KiB"]
-        for number, expected in ((signal.SIGTERM, minimodel.TerminatedError), (signal.SIGKILL, minimodel.UnexpectedError)):
+        words = [
+            f"--offer={self.shared().offer}",
+            "--consent=fetch,import",
+            f"--out={self.folder}",
+            "--down=100KiB",
+        ]
+        for number, expected in (
+            (signal.SIGTERM, minimodel.TerminatedError),
+            (signal.SIGKILL, minimodel.UnexpectedError),
+        ):
             with self.subTest(number), Child(["fetch", *words], self.home, progress=True) as child:
                 next(event for event in child.output.events() if event["event"] == "progress")
                 os.kill(child.pid, number)
@@ -147,13 +160,22 @@ class OfEveryCode(kit.Case):
     def test_each_exit_code_is_its_own_class_with_what_failed(self) -> None:
         for code, expected in _errors.BY_CODE.items():
             with self.subTest(code):
-                told = {"event": "error", "version": 0, "code": code, "error": "w\u00f6rds", "cause": None, "hint": "do so"}
+                told = {
+                    "event": "error",
+                    "version": 0,
+                    "code": code,
+                    "error": "w\u00f6rds",
+                    "cause": None,
+                    "hint": "do so",
+                }
                 self.stand_in(f"print(json.dumps({told!r})); sys.exit({code})")
                 with self.assertRaises(expected) as raised:
                     minimodel.status()
                 error = raised.exception
                 self.assertIs(type(error), expected)
-                self.assertEqual((error.code, error.error, error.cause, error.hint), (code, "w\u00f6rds", None, "do so"))
+                self.assertEqual(
+                    (error.code, error.error, error.cause, error.hint), (code, "w\u00f6rds", None, "do so")
+                )
                 again = pickle.loads(pickle.dumps(error))
                 self.assertEqual((type(again), again.code, str(again)), (expected, code, str(error)))
 
@@ -169,7 +191,9 @@ class OfEveryCode(kit.Case):
             minimodel.status()
 
     def test_text_for_people_is_logged_and_never_parsed(self) -> None:
-        self.stand_in("""print('warning: h\\u00f6r', file=sys.stderr); print(json.dumps({"event": "library-path", "path": "/m"}))""")
+        self.stand_in(
+            "print('warning: h\\u00f6r', file=sys.stderr)\nprint(json.dumps({'event': 'library-path', 'path': '/m'}))"
+        )
         self.set_variable("PYTHONIOENCODING", "utf-8")
         with self.assertLogs("minimodel", "WARNING") as logged:
             self.assertEqual(str(minimodel.path("m")), "/m")
@@ -190,9 +214,10 @@ sys.exit(7)""")
             codes = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
             self.assertEqual(codes - {0}, set(_errors.BY_CODE), page)
         rows = dict(re.findall(r"^\| (\d+) \| `(\w+)` \|", text, re.MULTILINE))
-        self.assertEqual({int(code): name for code, name in rows.items()}, {
-            code: each.__name__ for code, each in _errors.BY_CODE.items()
-        })
+        self.assertEqual(
+            {int(code): name for code, name in rows.items()},
+            {code: each.__name__ for code, each in _errors.BY_CODE.items()},
+        )
 
 
 if __name__ == "__main__":

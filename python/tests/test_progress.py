@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import pty
 import subprocess
@@ -131,11 +132,27 @@ class Called(kit.Case):
         self.assertEqual([each.proven_bytes for each in seen], [1])
 
 
+#: A program that outlives the first SIGTERM, says which signals it handled, and at its end which ones it held back.
+COUNTS_SIGNALS = """
+import signal
+handled = []
+def handle(number, frame):
+    handled.append(signal.Signals(number).name)
+    with open(os.path.join(os.environ['MINIMODEL_HOME'], str(len(handled))), 'w') as file:
+        json.dump([handled, [each.name for each in signal.sigpending()]], file)
+    if len(handled) == 2: sys.exit(143)
+signal.signal(signal.SIGINT, handle)
+signal.signal(signal.SIGTERM, handle)
+print(json.dumps(PROGRESS), flush=True)
+while True: time.sleep(60)
+"""
+
+
 class OnTerminal(kit.Case):
     """A whole Python on a terminal of its own."""
 
-    def start(self, down: str, how: str) -> tuple[int, int]:
-        words = [sys.executable, "-c", FETCHES, self.shared().offer, str(self.folder), str(self.home), down, how]
+    def start(self, offer: str, down: str, how: str) -> tuple[int, int]:
+        words = [sys.executable, "-c", FETCHES, offer, str(self.folder), str(self.home), down, how]
         environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
         pid, terminal = pty.fork()
         if pid == 0:
@@ -156,7 +173,7 @@ class OnTerminal(kit.Case):
         return shown.decode("utf-8", "replace")
 
     def test_terminal_shows_a_bar_and_takes_it_away(self) -> None:
-        pid, terminal = self.start("1MiB", "draw")
+        pid, terminal = self.start(self.shared().offer, "1MiB", "draw")
         shown = self.read(terminal, lambda _: False)
         self.assertEqual(os.waitpid(pid, 0)[1], 0)
         self.assertRegex(shown, r"\rfetch \[=* *\] [^\r]* of 2\.0 MiB")
@@ -168,8 +185,8 @@ class OnTerminal(kit.Case):
         self.assertEqual(run.stdout, b"begun\nfetched\n")
         self.assertNotIn(b"\r", run.stderr)
 
-    def test_ctrl_c_stops_the_program_once_and_the_fetch_resumes(self) -> None:
-        pid, terminal = self.start("256KiB", "tell")
+    def test_ctrl_c_stops_the_program_and_the_fetch_resumes(self) -> None:
+        pid, terminal = self.start(self.shared().offer, "256KiB", "tell")
         self.read(terminal, lambda shown: "moving" in shown)
         # Sends SIGINT to all of the terminal's foreground, the program included.
         os.write(terminal, b"\x03")
@@ -182,6 +199,20 @@ class OnTerminal(kit.Case):
             offer, local_dir=self.folder, consent=["fetch", "import"], home=self.home, progress=False
         )
         self.assertLess(resumed.received_bytes, kit.model().file.stat().st_size)
+
+    def test_each_ctrl_c_reaches_the_program_just_once(self) -> None:
+        self.home.mkdir()
+        self.stand_in(COUNTS_SIGNALS.replace("PROGRESS", repr(event(1))))
+        pid, terminal = self.start("mm1x", "1MiB", "tell")
+        self.read(terminal, lambda shown: "moving" in shown)
+        os.write(terminal, b"\x03")
+        kit.until("the program is asked to end", (self.home / "1").exists)
+        # Its files are read at its end, when they are whole.
+        os.write(terminal, b"\x03")
+        self.assertRegex(self.read(terminal, lambda _: False), r"interrupted\r\n$")
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        self.assertEqual(json.loads((self.home / "1").read_text()), [["SIGTERM"], ["SIGINT"]])
+        self.assertEqual(json.loads((self.home / "2").read_text()), [["SIGTERM", "SIGTERM"], ["SIGINT"]])
 
 
 if __name__ == "__main__":

@@ -111,7 +111,14 @@ class EndOfShare(kit.Case):
 
     def test_share_ends_with_python(self) -> None:
         made = kit.model()
-        words = [sys.executable, "-c", LEAVES_WITHOUT_STOP, str(made.manifest), str(made.file), str(made.home)]
+        words = [
+            sys.executable,
+            "-c",
+            LEAVES_WITHOUT_STOP,
+            str(made.manifest),
+            str(made.file),
+            str(made.home),
+        ]
         ended = subprocess.run(words, capture_output=True, check=True, timeout=kit.PATIENCE)
         self.assertFalse(kit.is_running(int(ended.stdout)))
         self.assertEqual(ended.stderr, b"")

@@ -1,7 +1,7 @@
 """Model files between peers, through the program `minimodel` that this package carries.
 
-Each function runs the program once, without a shell, and reads its JSON; nothing here speaks to a network. Consent is an
-argument that cannot be left out. A failure is a :class:`MinimodelError` of one class for each exit code of the program.
+Each function runs the program once, without a shell, and reads its JSON; nothing here speaks to a network. Consent is
+an argument that cannot be left out. A failure is a `MinimodelError`, of one class for each exit code of the program.
 """
 
 from ._binary import binary

@@ -30,7 +30,9 @@ def binary() -> Path:
     named = os.environ.get(VARIABLE)
     if named:
         if not os.path.isabs(named):
-            raise BinaryError(f"{VARIABLE} is {named!r}, which is not absolute", None, "name the whole path of the program")
+            raise BinaryError(
+                f"{VARIABLE} is {named!r}, which is not absolute", None, "name the whole path of the program"
+            )
         return _checked(named)
     searched = []
     for folder in _script_folders(Path(__file__).parent.parent):
@@ -64,7 +66,11 @@ def _checked(program: str) -> Path:
     hint = f"install the wheel of minimodel {__version__} again"
     try:
         run = subprocess.run(
-            [program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PATIENCE,
+            check=False,
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise BinaryError(f"cannot run {program}", str(error), hint) from error

@@ -12,7 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import IO, Any, Union
+from typing import IO, Any, TypeAlias
 
 from ._arguments import StrPath, environment
 from ._binary import binary
@@ -37,7 +37,7 @@ class _End:
     """A stream has ended."""
 
 
-_Line = Union[Event, str, _End]
+_Line: TypeAlias = "Event | str | _End"
 
 
 class Output:
@@ -75,7 +75,9 @@ class Output:
             told = self.failure
             failure = of_code(code, str(told["error"]), told["cause"], told["hint"])
         elif self.report is not None and not self.report.ok:
-            wrong = "; ".join(f"{check.name}: {check.detail}" for check in self.report.checks if check.outcome == "fail")
+            wrong = "; ".join(
+                f"{check.name}: {check.detail}" for check in self.report.checks if check.outcome == "fail"
+            )
             failure = of_code(code, "a check failed", wrong)
         elif code < 0:
             failure = of_code(code, f"the program was ended by {_signal_name(-code)}")
@@ -122,8 +124,8 @@ class Child:
     def __init__(self, words: Sequence[str], home: StrPath | None, *, progress: bool = False) -> None:
         command = [str(binary()), "--json", "--quiet", f"--progress={'json' if progress else 'none'}", *words]
         self._is_stopped = False
-        # A terminal's Ctrl-C reaches the program too, where a second signal means "at once". So it is left to this
-        # process, which stops the program once. The mask also keeps the signal from coming before the finalizer is there.
+        # A terminal's Ctrl-C reaches the program too, where a second signal means "at once". So SIGINT is blocked
+        # there, and this process stops the program once. Blocked here, it cannot come before the finalizer is there.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process = subprocess.Popen(

@@ -50,13 +50,14 @@ def fetch(
 ) -> Fetched:
     """Fetches a model file, proves every chunk of it, and puts it with its receipt into a folder. A later call resumes.
 
-    `offer` is an offer's text (`mm1...`), a file that holds it, or several of them. `local_dir` is the folder; without it
-    the file goes into the library of the companion that runs. `manifest` is a manifest that is there already; without it
-    the first peer is asked for it. `consent` must hold `fetch` and `import`, and `cache` for the library; with `serve` and
-    `publish` other peers are served meanwhile. `down` is a rate (`"8MiB"`), `stall_timeout` a duration
+    `offer` is an offer's text (`mm1...`), a file that holds it, or several of them. `local_dir` is the folder; without
+    it the file goes into the library of the companion that runs. `manifest` is a manifest that is there already;
+    without it the first peer is asked for it. `consent` must hold `fetch` and `import`, and `cache` for the library;
+    with `serve` and `publish` other peers are served meanwhile. `down` is a rate (`"8MiB"`), `stall_timeout` a duration
     (`"2m"`). `publisher_key` demands the key that signed, `accept_publisher_key` accepts one that is not the known one.
 
-    Raises a `MinimodelError`; `is_resumable` says whether the same call goes on. Ctrl-C stops the program in good order.
+    Raises a `MinimodelError`; `is_resumable` says whether the same call can go on. Ctrl-C stops the program in good
+    order.
     """
     required: tuple[Action, ...] = ("fetch", "import") if local_dir is not None else ("fetch", "import", "cache")
     agreed = _consent.flag(consent, required, "fetch")

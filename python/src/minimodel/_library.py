@@ -62,8 +62,8 @@ def library(*, home: StrPath | None = None) -> list[Entry]:
 def path(name: str, *, home: StrPath | None = None) -> Path:
     """Where the library's file of a model is. Nothing is fetched.
 
-    `name` is a model id (its active version where there are several), `model-id@version`, the number of an entry, or the
-    first eight or more digits of a swarm id. Raises `NotFoundError` if the library has no such entry or no file of it,
-    and `UsageError` if the name fits several.
+    `name` is a model id (its active version where there are several), `model-id@version`, the number of an entry, or
+    the first eight or more digits of a swarm id. Raises `NotFoundError` if the library has no such entry or no file of
+    it, and `UsageError` if the name fits several.
     """
     return Path(ask_one(["library", "path", "--", str(name)], home, "library-path")["path"])

@@ -1,4 +1,4 @@
-"""Progress of a running program: a line that is redrawn in terminals and notebooks, a line every ten seconds elsewhere."""
+"""Progress of a running program: one redrawn line in terminals and notebooks, a line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TextIO, Union
+from typing import TextIO, TypeAlias
 
 from ._child import Event
 
@@ -37,9 +37,9 @@ class Progress:
     idle: str | None
 
 
-#: How progress is told: True draws it on `sys.stderr` (unless MINIMODEL_PROGRESS is `none`), False does not tell it, and a
-#: function is called with each `Progress`.
-Told = Union[bool, Callable[[Progress], object]]
+#: How progress is told: True draws it on `sys.stderr` (unless MINIMODEL_PROGRESS is `none`), False does not tell it,
+#: and a function is called with each `Progress`.
+Told: TypeAlias = bool | Callable[[Progress], object]
 
 
 @contextlib.contextmanager

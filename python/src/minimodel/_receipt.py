@@ -105,7 +105,10 @@ def _parsed(fields: dict[str, str]) -> Receipt:
         int(fields["artifact.byte_count"]),
         fields["artifact.sha256"],
         fields["license.route"],
-        cast(Literal["user-local-file", "user-external-download", "consent-peer-transfer"], fields["import.lane"]),
+        cast(
+            Literal["user-local-file", "user-external-download", "consent-peer-transfer"],
+            fields["import.lane"],
+        ),
         fields["import.started_utc"],
         fields["import.finished_utc"],
         tuple(GivenConsent(given["action"], given["at"], given["by"]) for given in each("consent")),

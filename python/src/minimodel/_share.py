@@ -11,7 +11,7 @@ from . import _consent
 from ._arguments import StrPath
 from ._child import Child, Event, Output
 from ._consent import Action
-from ._errors import StoppedError
+from ._errors import StoppedError, UsageError
 from ._progress import Told, shown
 from ._types import Publisher
 
@@ -93,7 +93,7 @@ def share(
     path: StrPath,
     *,
     consent: Iterable[Action],
-    allow: Iterable[str] = (),
+    allow: Iterable[str] | None = None,
     listen: str | None = None,
     advertise: Iterable[str] = (),
     up: str | None = None,
@@ -102,14 +102,20 @@ def share(
 ) -> Share:
     """Checks a model file in full and serves it, once it is checked, to peers who hold the offer.
 
-    `consent` must hold `serve`; with `publish`, peers may pass on that this machine has the file. `allow` are the peer ids
-    that are served, by default of anyone who holds the offer. `listen` and `advertise` are addresses (`"0.0.0.0:4000"`),
-    `up` is a rate (`"8MiB"`).
+    `consent` must hold `serve`; with `publish`, peers may pass on that this machine has the file. `allow` are the peer
+    ids that are served; None: all peers that hold the offer. `listen` and `advertise` are addresses
+    (`"0.0.0.0:4000"`), `up` is a rate (`"8MiB"`).
 
-    Returns when the offer is there. Raises a `MinimodelError`, for instance `VerificationError` with its `report`.
+    Returns when the offer is there. Raises a `MinimodelError`, for instance `VerificationError` if the file is wrong.
     """
     words = ["seed", _consent.flag(consent, ("serve",), "share")]
-    words += [f"--allow={peer}" for peer in allow] + [f"--advertise={address}" for address in advertise]
+    if allow is not None:
+        peers = [f"--allow={peer}" for peer in allow]
+        if not peers:
+            # The program reads no peer as every peer.
+            raise UsageError("allow is an empty list, which serves no peer", None, "name peers, or leave allow out")
+        words += peers
+    words += [f"--advertise={address}" for address in advertise]
     words += arguments.flags(listen=listen, up=up)
     words += [arguments.file(manifest), arguments.file(path)]
     with shown(progress) as tell:

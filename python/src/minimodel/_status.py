@@ -73,7 +73,7 @@ class Status:
 
 
 def status(*, home: StrPath | None = None) -> Status:
-    """What the companion shares and fetches, how fast, and why not. A `share` or `fetch` of its own process is not in it."""
+    """What the companion shares and fetches, how fast, and why not; not `share` and `fetch` without one."""
     told = ask_one(["status"], home, "status")["status"]
     transfers = tuple(Transfer.from_json(each) for each in told["transfers"])
     return Status(told["pid"] != 0, told.get("peer"), transfers, told)

@@ -48,7 +48,12 @@ class Publisher:
         """The publisher of an event (where the id is `publisher`) or of an entry (`id`)."""
         if told is None:
             return None
-        return cls(told["publisher"] if "publisher" in told else told["id"], told["key"], told["standing"], told["pinned"])
+        return cls(
+            told["publisher"] if "publisher" in told else told["id"],
+            told["key"],
+            told["standing"],
+            told["pinned"],
+        )
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ def verify(
 ) -> Report:
     """Makes every check of a manifest, its signature and its whole file, without a network. Returns the checks.
 
-    Raises `VerificationError` if the file is wrong, `InvalidError` if the manifest is, `MismatchError` if its key is not
-    the one that is known or demanded; the exception's `report` has the checks.
+    Raises `VerificationError` if the file is wrong, `InvalidError` if the manifest is, `MismatchError` if its key is
+    not the one that is known or demanded; the exception's `report` has the checks.
     """
     words = ["verify-artifact"]
     words += arguments.flags(publisher_key=publisher_key, accept_publisher_key=accept_publisher_key)
