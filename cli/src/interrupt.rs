@@ -1,12 +1,13 @@
 //! Ctrl-C and SIGTERM, received on a thread of their own, so that no blocking call delays them. Verbs that work through
 //! one file stop between two reads or writes; transfers shut down in order. A second signal ends the process at once.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, IsTerminal as _, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minimodel::transfer::Control;
 use minimodel::transfer::runtime::check_spare_files;
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -122,6 +123,27 @@ impl Interrupt {
         };
         start().map_err(|error| Failure::unexpected("cannot watch for Ctrl-C", &error))?;
         Ok(interrupt)
+    }
+
+    /// Ends the process in good order, as SIGTERM does, once stdin has ended: a program that holds the other end of a pipe
+    /// takes it along, however that program ends. A terminal at stdin is refused, because its user may be asked.
+    pub(crate) fn end_with_stdin(&self) -> Result<(), Failure> {
+        if io::stdin().is_terminal() {
+            let hint = "leave the flag away; it is for programs, which pass a pipe as stdin";
+            return Err(Failure::new(
+                Exit::Usage,
+                "--end-with-stdin needs another stdin than a terminal",
+                hint,
+            ));
+        }
+        let wait = || {
+            // An error ends it too: no program can hold the other end any more.
+            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            // A process may always signal itself.
+            let _ = kill_process(getpid(), Signal::TERM);
+        };
+        let started = std::thread::Builder::new().name("stdin".into()).spawn(wait);
+        started.map(drop).map_err(|error| Failure::unexpected("cannot watch stdin", &error.into()))
     }
 
     /// The first signal cancels this transfer, also if it has come already.

@@ -66,12 +66,11 @@ def until(what: str, condition: Callable[[], bool]) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is such a process; one that ended and was waited for is not."""
+    """Whether a process is there and has not ended; one that is only to be waited for has."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
         return False
-    return True
 
 
 class Case(unittest.TestCase):

@@ -123,6 +123,17 @@ class EndOfShare(kit.Case):
         self.assertFalse(kit.is_running(int(ended.stdout)))
         self.assertEqual(ended.stderr, b"")
 
+    def test_share_ends_with_python_that_is_killed(self) -> None:
+        made = kit.model()
+        program = LEAVES_WITHOUT_STOP + "sys.stdout.flush(); sys.stdin.read()"
+        words = [sys.executable, "-c", program, str(made.manifest), str(made.file), str(made.home)]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as python:
+            assert python.stdout is not None
+            pid = int(python.stdout.readline())
+            self.assertTrue(kit.is_running(pid))
+            python.kill()
+        kit.until("the share ends", lambda: not kit.is_running(pid))
+
     def test_wait_says_whether_the_share_has_ended(self) -> None:
         shared = self.shared()
         self.assertFalse(shared.wait(0))

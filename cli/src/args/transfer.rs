@@ -33,6 +33,9 @@ pub(crate) struct ShareOptions {
     /// Send at most this many bytes a second, as in 8MiB
     #[arg(long, value_name = "RATE", value_parser = parse_rate, env = "MINIMODEL_UP", hide_env_values = true)]
     pub(crate) up: Option<Rate>,
+    /// End in good order when stdin ends, for a program that starts this one with a pipe
+    #[arg(long)]
+    pub(crate) end_with_stdin: bool,
     /// Send and take no datagram of more than this many bytes of UDP payload, as 1452, where a path loses longer ones
     #[arg(long, value_name = "BYTES", hide = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(i64::from(LEAST_DATAGRAM)..=i64::from(MAX_DATAGRAM)))]

@@ -15,11 +15,15 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow;
 use crate::input;
+use crate::interrupt::Interrupt;
 use crate::offer_argument;
 use crate::settings::Context;
 
 /// Runs the verb.
 pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
+    if args.share.end_with_stdin {
+        Interrupt::listen()?.end_with_stdin()?;
+    }
     let has_peers = args.offer.is_some() || !args.peer.is_empty();
     let companion = companion::taking(context, &args.share, &args.handing, !has_peers)?;
     if companion.is_none() && args.out.is_none() {

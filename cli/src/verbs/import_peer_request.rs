@@ -13,11 +13,15 @@ use crate::consent::{ConsentFlag, NOTHING_DONE};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow;
+use crate::interrupt::Interrupt;
 use crate::settings::Context;
 use crate::{input, request};
 
 /// Runs the verb.
 pub(crate) fn run(args: &ImportPeerRequestArgs, context: &Context) -> Result<(), Failure> {
+    if args.share.end_with_stdin {
+        Interrupt::listen()?.end_with_stdin()?;
+    }
     let manifest = Arc::new(input::manifest(&args.manifest)?);
     let request = request::read(&args.request, &manifest)?;
     for offer in &request.offers {

@@ -13,12 +13,16 @@ use crate::consent::{self, Action, Question};
 use crate::failure::Failure;
 use crate::follow::{self, Share};
 use crate::input;
+use crate::interrupt::Interrupt;
 use crate::publisher;
 use crate::settings::Context;
 use crate::show;
 
 /// Runs the verb.
 pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
+    if args.share.end_with_stdin {
+        Interrupt::listen()?.end_with_stdin()?;
+    }
     let manifest = Arc::new(input::manifest(&args.manifest)?);
     let verdict = publisher::signer_verdict(context, &manifest)?;
     if let Some(service) = companion::taking(context, &args.share, &args.handing, args.recheck)? {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import queue
 import signal
 import subprocess
@@ -107,8 +108,11 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], owner: int) -> None:
     """Ends the program with its last user, so that no share outlives the program that started it."""
+    if os.getpid() != owner:
+        # A fork of the process that started the program.
+        return
     if process.poll() is None:
         process.terminate()
         try:
@@ -116,6 +120,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 class Child:
@@ -130,12 +136,13 @@ class Child:
         try:
             self._process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                # Closed by the system if this process is killed: `--end-with-stdin` of a transfer.
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=environment(home),
             )
-            weakref.finalize(self, _end, self._process)
+            weakref.finalize(self, _end, self._process, os.getpid())
         except OSError as error:
             raise BinaryError(f"cannot run {command[0]}", str(error), "install the wheel again") from error
         except ValueError as error:

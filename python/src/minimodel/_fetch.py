@@ -63,7 +63,7 @@ def fetch(
     agreed = _consent.flag(consent, required, "fetch")
     offers = [offer] if isinstance(offer, (str, os.PathLike)) else list(offer)
     texts = [arguments.offer(each) for each in offers]
-    words = ["fetch", agreed]
+    words = ["fetch", agreed, "--end-with-stdin"]
     if manifest is None:
         words += [f"--offer={text}" for text in texts[:1]] + [f"--peer={text}" for text in texts[1:]]
     else:

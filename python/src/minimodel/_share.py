@@ -108,7 +108,7 @@ def share(
 
     Returns when the offer is there. Raises a `MinimodelError`, for instance `VerificationError` if the file is wrong.
     """
-    words = ["seed", _consent.flag(consent, ("serve",), "share")]
+    words = ["seed", _consent.flag(consent, ("serve",), "share"), "--end-with-stdin"]
     if allow is not None:
         peers = [f"--allow={peer}" for peer in allow]
         if not peers:

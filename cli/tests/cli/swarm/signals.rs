@@ -1,6 +1,7 @@
-//! Ctrl-C and SIGTERM: an orderly end within two seconds, without loss of any recorded chunk.
+//! Ctrl-C, SIGTERM and the end of stdin: an orderly end within two seconds, without loss of any recorded chunk.
 
 use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -8,7 +9,7 @@ use rustix::process::Signal;
 use super::model::{Fetcher, Model};
 use super::seeder::Seeder;
 use crate::home::Home;
-use crate::process::event;
+use crate::process::{Running, event, own_host, terminal};
 
 const SOON: Duration = Duration::from_secs(2);
 
@@ -70,4 +71,43 @@ fn sigint_or_sigterm_ends_seeder_in_2_s_and_fetcher_goes_on() {
     running.end().exits(0);
     fetcher.has_it_all();
     assert!(sent > 0);
+}
+
+/// Starts a command whose stdin is a pipe, and the other end of that.
+fn with_pipe(command: &mut Command) -> (Running, std::io::PipeWriter) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    (Running::start(command.stdin(reader)), writer)
+}
+
+// Rows: G1
+#[test]
+fn end_of_stdin_ends_share_and_fetch_in_order_if_asked() {
+    let model = Model::of("24MiB");
+    let (home, fetcher) = (Home::new(), Fetcher::of(&model));
+    let mut line = home.command(["seed", "--json", "--consent", "serve", "--up", "1MiB", "--end-with-stdin"]);
+    line.env("MINIMODEL_LISTEN", own_host()).args([model.manifest_path(), model.artifact()]);
+    let (seeder, seeder_stdin) = with_pipe(&mut line);
+    let offer = seeder.offer();
+    let arguments = ["--json", "--consent", "fetch,import", "--end-with-stdin"];
+    let (fetch, fetch_stdin) = with_pipe(&mut fetcher.line(&[&offer], &arguments));
+    fetcher.wait_for_chunks(20);
+
+    drop(fetch_stdin);
+    let ran = fetch.end_within(SOON).exits(143);
+    assert_eq!(event(&ran.stdout, "error")["code"], 143);
+    assert_eq!(fetcher.names(), [".slm.part", ".slm.part.state"]);
+    assert!(!seeder.has_said("stopped"));
+    drop(seeder_stdin);
+    let ran = seeder.end_within(SOON).exits(0);
+    assert_eq!(event(&ran.stdout, "stopped")["source_changed"], false);
+}
+
+#[test]
+fn end_of_stdin_is_not_awaited_at_a_terminal() {
+    let model = Model::of("1MiB");
+    let (_person, process) = terminal();
+    let fetcher = Fetcher::of(&model);
+    let mut line = fetcher.line(&[], &["--json", "--consent", "fetch,import", "--end-with-stdin"]);
+    let ran = Running::start(line.stdin(Stdio::from(process))).end().exits(2);
+    assert!(event(&ran.stdout, "error")["error"].as_str().unwrap().contains("--end-with-stdin"));
 }
