@@ -17,6 +17,9 @@ import minimodel
 from minimodel import _progress
 from tests import kit
 
+#: Makes stdin the terminal that Ctrl-C is sent from.
+TAKES_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+
 #: Fetches slowly, says when bytes move and what Ctrl-C did.
 FETCHES = """
 import os, sys, minimodel
@@ -151,14 +154,17 @@ while True: time.sleep(60)
 class OnTerminal(kit.Case):
     """A whole Python on a terminal of its own."""
 
-    def start(self, offer: str, down: str, how: str) -> tuple[int, int]:
-        words = [sys.executable, "-c", FETCHES, offer, str(self.folder), str(self.home), down, how]
+    def start(self, offer: str, down: str, how: str) -> tuple[subprocess.Popen[bytes], int]:
+        program = TAKES_TERMINAL + FETCHES
+        words = [sys.executable, "-c", program, offer, str(self.folder), str(self.home), down, how]
         environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.execve(sys.executable, words, environment)
+        terminal, inside = pty.openpty()
         self.addCleanup(os.close, terminal)
-        return pid, terminal
+        python = subprocess.Popen(
+            words, stdin=inside, stdout=inside, stderr=inside, env=environment, start_new_session=True
+        )
+        os.close(inside)
+        return python, terminal
 
     def read(self, terminal: int, until: Callable[[str], bool]) -> str:
         """What the terminal shows, until that holds or the program ends."""
@@ -173,9 +179,9 @@ class OnTerminal(kit.Case):
         return shown.decode("utf-8", "replace")
 
     def test_terminal_shows_a_bar_and_takes_it_away(self) -> None:
-        pid, terminal = self.start(self.shared().offer, "1MiB", "draw")
+        python, terminal = self.start(self.shared().offer, "1MiB", "draw")
         shown = self.read(terminal, lambda _: False)
-        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        self.assertEqual(python.wait(kit.PATIENCE), 0)
         self.assertRegex(shown, r"\rfetch \[=* *\] [^\r]* of 2\.0 MiB")
         self.assertRegex(shown, r" \rfetched\r\n$")
 
@@ -186,12 +192,12 @@ class OnTerminal(kit.Case):
         self.assertNotIn(b"\r", run.stderr)
 
     def test_ctrl_c_stops_the_program_and_the_fetch_resumes(self) -> None:
-        pid, terminal = self.start(self.shared().offer, "256KiB", "tell")
+        python, terminal = self.start(self.shared().offer, "256KiB", "tell")
         self.read(terminal, lambda shown: "moving" in shown)
         # Sends SIGINT to all of the terminal's foreground, the program included.
         os.write(terminal, b"\x03")
         shown = self.read(terminal, lambda _: False)
-        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        self.assertEqual(python.wait(kit.PATIENCE), 0)
         self.assertRegex(shown, r"interrupted\r\n$")
         self.assertTrue((self.folder / "tiny-1.slm.part").exists())
         offer = self.shared().offer
@@ -203,14 +209,14 @@ class OnTerminal(kit.Case):
     def test_each_ctrl_c_reaches_the_program_just_once(self) -> None:
         self.home.mkdir()
         self.stand_in(COUNTS_SIGNALS.replace("PROGRESS", repr(event(1))))
-        pid, terminal = self.start("mm1x", "1MiB", "tell")
+        python, terminal = self.start("mm1x", "1MiB", "tell")
         self.read(terminal, lambda shown: "moving" in shown)
         os.write(terminal, b"\x03")
         kit.until("the program is asked to end", (self.home / "1").exists)
         # Its files are read at its end, when they are whole.
         os.write(terminal, b"\x03")
         self.assertRegex(self.read(terminal, lambda _: False), r"interrupted\r\n$")
-        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        self.assertEqual(python.wait(kit.PATIENCE), 0)
         self.assertEqual(json.loads((self.home / "1").read_text()), [["SIGTERM"], ["SIGINT"]])
         self.assertEqual(json.loads((self.home / "2").read_text()), [["SIGTERM", "SIGTERM"], ["SIGINT"]])
 

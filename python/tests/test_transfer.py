@@ -86,6 +86,15 @@ class Transfer(kit.Case):
         self.assertEqual((status.is_running, transfer.kind, transfer.state), (True, "fetch", "done"))
         self.assertEqual(transfer.have_bytes, transfer.total_bytes)
 
+    def test_companion_takes_a_share_over_until_its_block_ends(self) -> None:
+        made = kit.model()
+        kit.run(self.home, "companion", "start")
+        self.addCleanup(kit.run, self.home, "companion", "stop")
+        with minimodel.share(made.manifest, made.file, consent=["serve"], home=self.home, progress=False) as shared:
+            (transfer,) = minimodel.status(home=self.home).transfers
+            self.assertEqual((transfer.kind, transfer.offer), ("share", shared.offer))
+        self.assertEqual(minimodel.status(home=self.home).transfers, ())
+
     def test_without_companion_status_and_library_are_empty(self) -> None:
         status = minimodel.status(home=self.home)
         self.assertEqual((status.is_running, status.transfers, minimodel.library(home=self.home)), (False, (), []))

@@ -58,7 +58,7 @@ class Share:
 
     @property
     def sent_bytes(self) -> int:
-        """Bytes sent so far, as the program told last; exact after `stop`."""
+        """Bytes sent so far, as the program told last; exact after `stop` where no companion runs."""
         return self._serving.sent_bytes
 
     def wait(self, timeout: float | None = None) -> bool:
