@@ -296,8 +296,8 @@ mod tests {
                         let _held = held;
                         told.reports.send(Report::Snapshot(Snapshot::default())).await.unwrap();
                         std::future::pending::<()>().await;
-                    })
-                })
+                    });
+                });
             };
             assert!(catch_unwind(AssertUnwindSafe(bad)).is_err());
             assert_eq!(is_dropped.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));

@@ -90,7 +90,8 @@ impl Arrivals {
         let Some(of_site) = self.sites.less_one(now, site) else { return false };
         let Some(of_network) = self.networks.less_one(now, network) else { return false };
         let is_rare = !self.networks.used.contains_key(&network);
-        if !self.all.try_take(now, 1) && !(is_rare && self.rare.try_take(now, 1)) {
+        let is_admitted = self.all.try_take(now, 1) || (is_rare && self.rare.try_take(now, 1));
+        if !is_admitted {
             return false;
         }
         self.sites.used.insert(site, (of_site, now));

@@ -4,14 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use minimodel_wire::{CloseCode, Decoder, Frame, Request, ResetCode};
-use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, WriteError};
+use quinn::{Connection, ConnectionError, RecvStream, SendStream, WriteError};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::close::{close, code_of};
+use super::control_stream::read_more;
 use super::counters::{Counters, Totals};
 use super::messages::TaskMessage;
 use super::opening::Opening;
@@ -274,27 +274,6 @@ async fn read_frames(
             let _ = inbox.send(TaskMessage::Input(Input::Broke { conn, breach })).await;
             return;
         }
-    }
-}
-
-/// Reads more of a control stream into its decoder: at most `most` bytes, which are returned. Returns a breach if the stream
-/// ended: it lives as long as the connection.
-pub(super) async fn read_more(
-    recv: &mut RecvStream,
-    decoder: &mut Decoder,
-    most: usize,
-) -> Result<Result<Bytes, Breach>, ReadError> {
-    match recv.read_chunk(most, true).await {
-        Ok(Some(chunk)) => {
-            decoder.push(&chunk.bytes);
-            Ok(Ok(chunk.bytes))
-        }
-        Ok(None) => Ok(Err(Breach::EndedControl(match decoder.finish() {
-            Ok(()) => CloseCode::StateViolation,
-            Err(error) => error.close_code(),
-        }))),
-        Err(ReadError::Reset(_)) => Ok(Err(Breach::EndedControl(CloseCode::StateViolation))),
-        Err(error) => Err(error),
     }
 }
 

@@ -22,6 +22,7 @@ mod chunk_writer;
 mod close;
 mod congestion;
 mod connection;
+mod control_stream;
 mod control_updates;
 mod counters;
 mod dial;

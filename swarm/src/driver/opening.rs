@@ -7,7 +7,7 @@ use minimodel_wire::{DecodeError, Decoder, Frame, FrameKind};
 use quinn::{Connection, RecvStream, SendStream};
 use tokio::time::timeout;
 
-use super::connection::read_more;
+use super::control_stream::read_more;
 use super::transport::HANDSHAKE;
 use crate::machine::Breach;
 
