@@ -21,7 +21,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{Sleep, sleep};
 
 use crate::api::answer::Connection;
@@ -83,7 +83,7 @@ pub(crate) async fn run(
     stop: watch::Receiver<bool>,
 ) {
     let mut tasks = JoinSet::new();
-    let mut open: VecDeque<(Arc<AtomicBool>, AbortHandle)> = VecDeque::new();
+    let mut open = OpenConnections::new();
     let mut stopped = pin!(stopped(stop.clone()));
     loop {
         let (local, accepted) = tokio::select! {
@@ -92,20 +92,19 @@ pub(crate) async fn run(
             Some(_) = tasks.join_next() => continue,
             accepted = accept(&listeners) => accepted,
         };
+        open.retain(|(_, task)| !task.is_finished());
         let Ok(stream) = accepted else {
-            // Usually out of file descriptors: wait for connections to end.
-            sleep(Duration::from_millis(100)).await;
+            // Usually out of file descriptors: a client that has the token waits behind those that have shown none.
+            if end_untrusted(&mut open) {
+                // Until the task has closed its socket.
+                yield_now().await;
+            } else {
+                sleep(Duration::from_millis(100)).await;
+            }
             continue;
         };
-        open.retain(|(_, task)| !task.is_finished());
-        if open.len() >= limits.connections {
-            // Connections that presented the token stay; if all have, the new one is dropped.
-            let Some(place) = open.iter().position(|(trusted, _)| !trusted.load(Ordering::Relaxed)) else {
-                continue;
-            };
-            if let Some((_, task)) = open.remove(place) {
-                task.abort();
-            }
+        if open.len() >= limits.connections && !end_untrusted(&mut open) {
+            continue;
         }
         let connection = Connection { local, trusted: Arc::default() };
         let trusted = Arc::clone(&connection.trusted);
@@ -117,6 +116,16 @@ pub(crate) async fn run(
     let end = async { while tasks.join_next().await.is_some() {} };
     // Connections that do not end in time are aborted when the set is dropped.
     let _ = tokio::time::timeout(limits.end_time, end).await;
+}
+
+/// Connections in the order of their arrival: whether each has presented the token, and its task.
+type OpenConnections = VecDeque<(Arc<AtomicBool>, AbortHandle)>;
+
+/// Ends the oldest connection that has not presented the token. Returns false if all have.
+fn end_untrusted(open: &mut OpenConnections) -> bool {
+    let untrusted = open.iter().position(|(trusted, _)| !trusted.load(Ordering::Relaxed));
+    let ended = untrusted.and_then(|place| open.remove(place));
+    ended.inspect(|(_, task)| task.abort()).is_some()
 }
 
 /// Resolves when `stop` becomes true or its sender is gone.

@@ -35,15 +35,12 @@ impl House {
         house
     }
 
-    /// A house whose companion may write no file of more than so many blocks of 512 bytes (of 1,024, where `sh`
-    /// counts so).
-    pub(super) fn with_file_limit(blocks: u32) -> Self {
+    /// A house whose companion is under a limit of the system, as `ulimit` takes it.
+    pub(super) fn with_limit(limit: &str) -> Self {
         let home = Home::new();
         let run = home.command(["companion", "run", "--json"]);
         let mut shell = Command::new("sh");
-        shell
-            .args(["-c", &format!("ulimit -f {blocks} && exec \"$@\""), "sh", MINIMODEL])
-            .args(run.get_args());
+        shell.args(["-c", &format!("ulimit {limit} && exec \"$@\""), "sh", MINIMODEL]).args(run.get_args());
         shell.current_dir(home.path("")).stdin(Stdio::null()).env_clear();
         shell.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let mut house = Self { home, companion: None };

@@ -216,7 +216,7 @@ fn disk_with_stuck_writes_is_reported_without_blaming_a_peer() {
 
 #[test]
 fn a_disk_that_takes_no_more_is_told_and_with_room_it_goes_on() {
-    let (alice, mut bob) = (House::of(with_model(12_000_000)), House::with_file_limit(8_192));
+    let (alice, mut bob) = (House::of(with_model(12_000_000)), House::with_limit("-f 8192"));
     let offer = alice.share(&[]);
     let fetching = fetch(&bob, &alice, &offer, &AGREED);
     is_told(&bob, fetching, "disk");

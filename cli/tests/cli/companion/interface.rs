@@ -2,8 +2,10 @@
 //! with.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, UdpSocket};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -322,4 +324,39 @@ fn killed_companions_leftovers_do_no_harm_and_leak_no_token() {
         !heard.to_lowercase().contains(&token) && !heard.to_lowercase().contains("authorization"),
         "{heard}"
     );
+}
+
+/// Without the token, and more than the companion may have open; each that is closed comes again.
+fn stand_in_the_way(address: SocketAddr, until: &AtomicBool) {
+    const COUNT: usize = 150;
+    let mut silent: Vec<TcpStream> = Vec::new();
+    while !until.load(Ordering::Relaxed) {
+        silent.retain(
+            |stream| matches!(stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock),
+        );
+        while silent.len() < COUNT
+            && let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200))
+        {
+            stream.set_nonblocking(true).unwrap();
+            silent.push(stream);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+// Rows: F2
+#[test]
+fn silent_connections_that_use_up_all_files_keep_no_user_out() {
+    let house = House::with_limit("-n 60");
+    let (address, done) = (Http::of(&house.home).address, AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| stand_in_the_way(address, &done));
+        let asked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            for _ in 0..5 {
+                house.home.say("status").exits(0);
+            }
+        }));
+        done.store(true, Ordering::Relaxed);
+        asked.unwrap();
+    });
 }
