@@ -10,7 +10,7 @@ use minimodel::consent::{
 use super::accounts::Accounts;
 use super::manifests::Manifests;
 use super::offered::OfferedPeers;
-use super::row::TransferRow;
+use super::row::{End, TransferRow};
 use super::table::TransferTable;
 use crate::db::{Db, DbError, Table};
 use crate::model::Consent;
@@ -128,13 +128,21 @@ impl ConsentState {
         db.change(|change| change.put(Table::Settings, CONSENT_GIVING, &giving))
     }
 
-    /// Revokes the grants that stand in no row because the companion ended while they were given.
-    pub(super) fn end_unlisted(&mut self, db: &Db, table: &TransferTable) -> Result<(), Problem> {
-        let Some(giving) = db.get::<Giving>(Table::Settings, CONSENT_GIVING)? else { return Ok(()) };
+    /// Revokes the grants of finished transfers, and those that stand in no row, because the companion was killed before it
+    /// could.
+    pub(super) fn end_leftovers(&mut self, db: &Db, table: &mut TransferTable) -> Result<(), Problem> {
         if self.book.reload_if_changed().is_err() {
             // It grants nothing while it is damaged; the next start looks again.
             return Ok(());
         }
+        let is_done =
+            |row: &&TransferRow| matches!(row.end, Some(End::Done { .. })) && !row.grants.is_empty();
+        let done: Vec<TransferRow> = table.all().filter(is_done).cloned().collect();
+        for row in done {
+            self.end(&row)?;
+            table.keep(TransferRow { grants: Vec::new(), ..row })?;
+        }
+        let Some(giving) = db.get::<Giving>(Table::Settings, CONSENT_GIVING)? else { return Ok(()) };
         let is_listed = |grant: &Grant| table.all().any(|row| row.grants.contains(&grant.id));
         let is_unlisted = |grant: &Grant| {
             grant.id >= giving.first

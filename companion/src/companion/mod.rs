@@ -152,9 +152,9 @@ impl Companion {
         let manifests = Arc::new(Manifests::default());
         let book = ConsentBook::unread(&places.state, &places.data);
         let mut consents = ConsentState::open(book, accounts.clone(), manifests.clone(), &db)?;
-        let table = TransferTable::load(db.clone())?;
+        let mut table = TransferTable::load(db.clone())?;
         if is_running {
-            consents.end_unlisted(&db, &table)?;
+            consents.end_leftovers(&db, &mut table)?;
         }
         let head = consents.book.head();
         let state = State {

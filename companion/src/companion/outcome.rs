@@ -155,19 +155,20 @@ impl Core {
         }
         let id = row.id;
         let end = Some(End::Done { path: path.to_owned(), receipt: receipt.to_owned() });
-        let done = TransferRow { end, grants: Vec::new(), ..row.clone() };
-        let ended = if row.keep_seeding {
-            let (share, ended) = share_of(state, &row, path);
-            state.table.put_all([share, done])?;
-            ended
+        let mut done = TransferRow { end, ..row };
+        if done.keep_seeding {
+            let (share, ended) = share_of(state, &done, path);
+            done.grants = ended;
+            state.table.put_all([share, done.clone()])?;
         } else {
-            state.table.put(done)?;
-            row.grants.clone()
-        };
+            state.table.put(done.clone())?;
+        }
         state.retries.clear(id);
         self.notify(Event::Library);
-        // These grants are for this finished transfer, so any that cannot be revoked now permit nothing.
-        let _ = self.end_grants(state, &TransferRow { grants: ended, ..row });
+        // The row lists its grants until they are revoked: till then they permit nothing, and the next start revokes them.
+        if self.end_grants(state, &done).is_ok() {
+            let _ = state.table.keep(TransferRow { grants: Vec::new(), ..done });
+        }
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::desired::Desired;
 use super::job::JobOutcome;
-use super::row::TransferRow;
+use super::row::{End, TransferRow};
 use super::running::RunningTransfer;
 use super::state::State;
 use super::*;
@@ -166,13 +166,32 @@ fn grants_that_no_row_lists_after_a_crash_are_revoked() {
     assert_eq!(one.open_grants(), [1, 2]);
     let mut state = core.lock();
     let State { consents, table, .. } = &mut *state;
-    consents.end_unlisted(&core.db, table).unwrap();
+    consents.end_leftovers(&core.db, table).unwrap();
     // Only what was being given: a grant of the user's own stays.
     let row = table.row(one.id).unwrap();
     let given = consents.give(&row, &partial_consent()).unwrap();
-    consents.end_unlisted(&core.db, table).unwrap();
+    consents.end_leftovers(&core.db, table).unwrap();
     drop(state);
     assert_eq!(one.open_grants(), given);
+}
+
+// Rows: H7
+#[test]
+fn grants_of_a_finished_fetch_left_by_a_kill_are_revoked() {
+    let one = OneFetch::new();
+    one.add_with(one.new.clone(), Some(&partial_consent()));
+    let core = &one.companion.core;
+    let mut state = core.lock();
+    let row = state.table.row(one.id).unwrap();
+    let path = one.folder.path().join("out/a.slm");
+    let end = Some(End::Done { path: path.clone(), receipt: path });
+    // The companion is killed before the grants are revoked.
+    state.table.put(TransferRow { end, ..row }).unwrap();
+    let State { consents, table, .. } = &mut *state;
+    consents.end_leftovers(&core.db, table).unwrap();
+    assert!(state.table.row(one.id).unwrap().grants.is_empty());
+    drop(state);
+    assert_eq!(one.open_grants(), [0; 0]);
 }
 
 #[test]
