@@ -9,7 +9,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::response::Response;
@@ -92,10 +92,10 @@ pub(crate) async fn run(
             Some(_) = tasks.join_next() => continue,
             accepted = accept(&listeners) => accepted,
         };
-        open.retain(|(_, task)| !task.is_finished());
+        open.retain(|connection| !connection.task.is_finished());
         let Ok(stream) = accepted else {
             // Usually out of file descriptors: a client that has the token waits behind those that have shown none.
-            if end_untrusted(&mut open) {
+            if end_untrusted(&mut open, limits.grace).await {
                 // Until the task has closed its socket.
                 yield_now().await;
             } else {
@@ -103,13 +103,16 @@ pub(crate) async fn run(
             }
             continue;
         };
-        if open.len() >= limits.connections && !end_untrusted(&mut open) {
-            continue;
+        if open.len() >= limits.connections {
+            end_untrusted(&mut open, limits.grace).await;
+            if open.len() >= limits.connections {
+                continue;
+            }
         }
         let connection = Connection { local, trusted: Arc::default() };
-        let trusted = Arc::clone(&connection.trusted);
+        let (trusted, since) = (Arc::clone(&connection.trusted), Instant::now());
         let task = serve(stream, router.clone(), connection, limits.clone(), stop.clone());
-        open.push_back((trusted, tasks.spawn(task)));
+        open.push_back(OpenConnection { trusted, since, task: tasks.spawn(task) });
     }
     // New connections are refused from here on.
     drop(listeners);
@@ -118,14 +121,32 @@ pub(crate) async fn run(
     let _ = tokio::time::timeout(limits.end_time, end).await;
 }
 
-/// Connections in the order of their arrival: whether each has presented the token, and its task.
-type OpenConnections = VecDeque<(Arc<AtomicBool>, AbortHandle)>;
+/// Connections in the order of their arrival.
+type OpenConnections = VecDeque<OpenConnection>;
 
-/// Ends the oldest connection that has not presented the token. Returns false if all have.
-fn end_untrusted(open: &mut OpenConnections) -> bool {
-    let untrusted = open.iter().position(|(trusted, _)| !trusted.load(Ordering::Relaxed));
-    let ended = untrusted.and_then(|place| open.remove(place));
-    ended.inspect(|(_, task)| task.abort()).is_some()
+struct OpenConnection {
+    /// Whether it has presented the token.
+    trusted: Arc<AtomicBool>,
+    since: Instant,
+    task: AbortHandle,
+}
+
+/// Ends the oldest connection that has not presented the token, as soon as it has had `grace` for that. Returns false if all have.
+///
+/// Without the grace, connections that come in quick succession would push out a client between its connect and its request.
+async fn end_untrusted(open: &mut OpenConnections, grace: Duration) -> bool {
+    loop {
+        let Some(place) = open.iter().position(|one| !one.trusted.load(Ordering::Relaxed)) else {
+            return false;
+        };
+        let left = grace.saturating_sub(open[place].since.elapsed());
+        if left.is_zero() {
+            let ended = open.remove(place).inspect(|one| one.task.abort());
+            return ended.is_some();
+        }
+        sleep(left).await;
+        open.retain(|one| !one.task.is_finished());
+    }
 }
 
 /// Resolves when `stop` becomes true or its sender is gone.

@@ -15,6 +15,8 @@ pub struct ServerLimits {
     pub body_bytes: usize,
     /// Connections at once. A further connection replaces the oldest that has not presented the token, or is dropped if all have.
     pub connections: usize,
+    /// Time in which a connection presents the token before it gives way to another.
+    pub grace: Duration,
     /// Event streams at once.
     pub streams: usize,
     /// Short calls that run at once.
@@ -37,6 +39,7 @@ impl Default for ServerLimits {
             write_time: Duration::from_secs(20),
             body_bytes: 256 * 1024,
             connections: 64,
+            grace: Duration::from_millis(200),
             streams: 16,
             quick_calls: 8,
             long_calls: 2,

@@ -9,7 +9,7 @@ mod proof;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,6 +27,10 @@ const QUICK: Duration = Duration::from_secs(60);
 
 /// Silence after which an event stream is dead: three times the companion's keep-alive interval.
 const SILENCE: Duration = Duration::from_secs(45);
+
+/// Time in which a request is repeated whose connection was closed, and the pause before each.
+const PERSIST: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Largest answer, in bytes: many transfers with many peers each.
 const MAX_ANSWER: u64 = 256 * 1024 * 1024;
@@ -66,7 +70,7 @@ impl Client {
         let agent = proof::agent(access.token().clone());
         // This request carries no token. The agent sends it only after a valid proof, so any answer is the companion's.
         let is_here = |address: &SocketAddr| {
-            let answer = agent.get(format!("http://{address}/healthz")).call();
+            let answer = persist(true, || agent.get(format!("http://{address}/healthz")).call());
             answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
         };
         let found = endpoint.addresses.into_iter().find(is_here);
@@ -106,13 +110,10 @@ impl Client {
             .uri(format!("http://{}{path}", self.address))
             .header(header::AUTHORIZATION, &self.bearer);
         let answer = if method == Method::GET {
-            let request = request.body(()).map_err(ureq::Error::from);
-            request.and_then(|request| self.agent.run(self.patient(request, patience)))
+            self.run(request.body(()), patience, true)
         } else {
             let body = serde_json::to_vec(body).map_err(|error| unexpected(&error))?;
-            let request = request.header(header::CONTENT_TYPE, "application/json").body(body);
-            let request = request.map_err(ureq::Error::from);
-            request.and_then(|request| self.agent.run(self.patient(request, patience)))
+            self.run(request.header(header::CONTENT_TYPE, "application/json").body(body), patience, false)
         };
         let response = answer.map_err(|error| self.gone(&error))?;
         if response.status().is_success() {
@@ -123,6 +124,16 @@ impl Client {
         // A body that is no problem does not come from a companion of this version.
         let problem = serde_json::from_slice(&text);
         Err(problem.unwrap_or_else(|_| unexpected(&format!("it answered {status}"))))
+    }
+
+    fn run<S: ureq::AsSendBody + Clone>(
+        &self,
+        request: Result<Request<S>, ureq::http::Error>,
+        patience: Patience,
+        reads: bool,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let request = request?;
+        persist(reads, || self.agent.run(self.patient(request.clone(), patience)))
     }
 
     fn patient<S: ureq::AsSendBody>(&self, request: Request<S>, patience: Patience) -> Request<S> {
@@ -139,6 +150,23 @@ impl Client {
             "see whether it runs: `minimodel companion status`; what it did goes on with its next start";
         Problem::new(code::STOPPED, format!("the companion at {} does not answer", self.address), hint)
             .because(error)
+    }
+}
+
+/// Repeats a request whose connection the companion closed, for [`PERSIST`] at most: while other programs take all its places,
+/// it closes connections that have not presented the token. A request that does more than read is repeated only if it was not sent.
+fn persist<T>(reads: bool, mut request: impl FnMut() -> Result<T, ureq::Error>) -> Result<T, ureq::Error> {
+    let began = Instant::now();
+    loop {
+        match request() {
+            Err(error)
+                if (proof::is_closed_early(&error) || reads && proof::is_closed(&error))
+                    && began.elapsed() < PERSIST =>
+            {
+                std::thread::sleep(PAUSE);
+            }
+            ended => return ended,
+        }
     }
 }
 

@@ -5,7 +5,8 @@
 //! with a challenge that only a holder of the token can answer (see `api::access`), and the request follows on the same
 //! connection. No connection is used for a second call, so each call has a proof of its own.
 
-use std::fmt::Write as _;
+use std::error::Error;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -87,13 +88,42 @@ impl<T: Transport> Connector<Either<(), T>> for Proving {
         let Some(mut transport) = chained else { return Ok(None) };
         let address = details.addrs.first().ok_or(ureq::Error::HostNotFound)?;
         let nonce = nonce()?;
-        let answer = ask(&mut transport, *address, &nonce, details.timeout, self.limit)?;
+        let answer = ask(&mut transport, *address, &nonce, details.timeout, self.limit)
+            .map_err(|error| if is_closed(&error) { closed_early() } else { error })?;
         if self.token.proves(*address, &nonce, answer.trim_end()) {
             return Ok(Some(transport));
         }
         Err(io::Error::new(io::ErrorKind::PermissionDenied, "who answers there does not know the token")
             .into())
     }
+}
+
+/// The server closed the connection before it had proved anything, so nothing of the request was sent.
+#[derive(Debug)]
+struct ClosedEarly;
+
+impl fmt::Display for ClosedEarly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection was closed before the companion had proved that it knows the token")
+    }
+}
+
+impl Error for ClosedEarly {}
+
+fn closed_early() -> ureq::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, ClosedEarly).into()
+}
+
+/// True if a request failed since the server closed the connection.
+pub(super) fn is_closed(error: &ureq::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error, ureq::Error::Io(error)
+        if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
+}
+
+/// True if a request failed since the server closed the connection before the request was sent.
+pub(super) fn is_closed_early(error: &ureq::Error) -> bool {
+    matches!(error, ureq::Error::Io(error) if error.get_ref().is_some_and(|cause| cause.is::<ClosedEarly>()))
 }
 
 /// Sends the challenge and returns the body of the answer.
@@ -123,7 +153,10 @@ fn ask(
         if let Some(body) = body(&answer)? {
             return Ok(body);
         }
-        if !more || answer.len() > MAX_PROOF {
+        if !more {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        if answer.len() > MAX_PROOF {
             return Err(io::Error::from(io::ErrorKind::InvalidData).into());
         }
     }
@@ -176,6 +209,35 @@ mod tests {
         let agent = agent_within(token, Duration::from_millis(200));
         assert!(agent.get(format!("http://{address}/healthz")).call().is_err());
         assert!(dribble.join().unwrap().is_some(), "the client took all of it");
+    }
+
+    #[test]
+    fn connection_closed_before_the_proof_is_told_from_one_closed_after() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let token = crate::api::Access::open(&root.path().join("c")).unwrap().token().clone();
+        let proof = token.clone();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = [0; 4096];
+            let count = stream.read(&mut head).unwrap();
+            drop(stream);
+            assert!(head[..count].starts_with(b"GET /healthz?challenge="));
+            let (mut stream, _) = listener.accept().unwrap();
+            let count = stream.read(&mut head).unwrap();
+            let head = str::from_utf8(&head[..count]).unwrap();
+            let nonce = head["GET /healthz?challenge=".len()..].split(' ').next().unwrap();
+            let proof = proof.proof(address, nonce);
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{proof}", proof.len()).unwrap();
+            assert_ne!(stream.read(&mut [0; 4096]).unwrap(), 0, "no request came");
+        });
+        let agent = agent(token);
+        let ask = || agent.get(format!("http://{address}/healthz")).call().unwrap_err();
+        let (early, late) = (ask(), ask());
+        assert!(is_closed_early(&early) && is_closed(&early), "{early:?}");
+        assert!(!is_closed_early(&late) && is_closed(&late), "{late:?}");
+        server.join().unwrap();
     }
 
     #[test]

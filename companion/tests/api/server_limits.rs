@@ -132,6 +132,20 @@ fn silent_connection_makes_room_and_authenticated_ones_stay() {
 }
 
 #[test]
+fn newer_connections_push_no_client_out_before_its_request() {
+    let grace = Duration::from_secs(3);
+    let running = Running::within(ServerLimits { connections: 2, grace, ..ServerLimits::default() });
+    let mut client = running.connect();
+    // The fourth waits to be accepted until the third has its place.
+    let _newer: Vec<_> = (0..3).map(|_| running.connect()).collect();
+    std::thread::sleep(Duration::from_millis(100));
+    client.write_all(format!("{}\r\n", head(&running, "GET /healthz", "")).as_bytes()).unwrap();
+    assert_eq!(status(&read_answer(&mut client)), 200);
+    // It has presented the token; the others give way when their time is up.
+    assert!(running.client().status().is_ok());
+}
+
+#[test]
 fn long_calls_do_not_delay_others_and_too_many_get_503() {
     let running =
         Running::within(ServerLimits { long_calls: 1, waiting_calls: 2, ..ServerLimits::default() });
