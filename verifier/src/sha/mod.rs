@@ -1,6 +1,6 @@
 //! SHA-256 over two independent streams at once (FIPS 180-4).
 //!
-//! The SHA instructions of x86 wait for each other within one stream: two streams, interleaved block by block, keep one
+//! The SHA instructions of x86 and AArch64 wait for each other within one stream: two streams, interleaved block by block, keep one
 //! core nearly twice as busy. A fetch has two such streams, the chunk that has just arrived and the whole file that is read
 //! back. Where the instructions are missing, the streams are hashed one after the other by the `sha2` crate, which also
 //! hashes the part of a stream that has no partner.
