@@ -12,10 +12,10 @@ use crate::db::{Change, Db, DbError, Table};
 use crate::limits::ledger::{MAX_PEERS, OTHERS};
 use crate::limits::usage;
 
-/// The step is a 64th of the quota, within these bounds. 256 KiB: some chunks of a small model. 64 MiB: a fraction of a second on
-/// a fast path, and the most that a crash can cost.
+/// The step is a 64th of the quota, within these bounds: a crash costs at most a 64th of a quota and what was under way, and
+/// a quota is used up with at most some 130 writes. 64 MiB: a fraction of a second on a fast path.
 const STEPS: u64 = 64;
-const LEAST_STEP: u64 = 1 << 18;
+const LEAST_STEP: u64 = 1 << 12;
 const MOST_STEP: u64 = 64 << 20;
 
 /// Settings key of a day's leases.
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(next(1, 0, mib(64)), Some(mib(1) + 1));
         assert_eq!(next(1, mib(1) + 1, mib(64)), None);
         assert_eq!(next(mib(1), mib(1) + 1, mib(64)), Some(mib(2)), "half of the step is gone");
-        assert_eq!(next(1, 0, mib(1)), Some((1 << 18) + 1));
+        assert_eq!(next(1, 0, mib(1)), Some((1 << 14) + 1), "a crash costs a small quota a 64th too");
         assert_eq!(next(mib(10), mib(9), mib(10)), Some(mib(10)));
         assert_eq!(next(mib(10), mib(10), mib(10)), None);
         assert_eq!(next(0, 0, mib(64 * 8)), Some(mib(8)));
