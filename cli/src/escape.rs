@@ -7,7 +7,6 @@
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 /// Characters of a foreign value that are shown before it is cut: two lines of a terminal.
@@ -33,7 +32,7 @@ pub(crate) fn path(path: &Path) -> Shown<'_> {
 
 /// [`path`] for any text of the operating system.
 pub(crate) fn os(text: &OsStr) -> Shown<'_> {
-    Shown { bytes: text.as_bytes(), limit: PATH_CHARS }
+    Shown { bytes: text.as_encoded_bytes(), limit: PATH_CHARS }
 }
 
 /// A shell word for a command line that the user may paste: plain words as they are, others in single quotes.
@@ -41,7 +40,7 @@ pub(crate) fn os(text: &OsStr) -> Shown<'_> {
 pub(crate) fn shell_word(text: &OsStr) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:,=@%+[]".contains(&b);
     let shown = os(text).to_string();
-    if !text.is_empty() && text.as_bytes().iter().all(|&b| plain(b)) {
+    if !text.is_empty() && text.as_encoded_bytes().iter().all(|&b| plain(b)) {
         shown
     } else if shown.contains('\\') {
         format!("'{}'", shown.replace('\'', "?"))
@@ -111,6 +110,8 @@ fn is_harmless(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt as _;
+
     use super::*;
 
     // Rows: D8

@@ -4,14 +4,10 @@ use std::error::Error;
 use std::io;
 use std::path::Path;
 
-use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
+use minimodel_swarm::os::{is_loop, is_out_of_files, open_file_limit};
 
 use crate::escape;
 use crate::exit::Exit;
-
-/// Too many open files, of this process and of the whole system.
-const TOO_MANY_FILES: [Errno; 2] = [Errno::MFILE, Errno::NFILE];
 
 /// A failure as it is shown: what failed (and for which object), why, and what to do next.
 ///
@@ -75,8 +71,7 @@ impl Failure {
         if !is_want_of_files(cause) {
             return self;
         }
-        let limit = getrlimit(Resource::Nofile).current;
-        let limit = limit.map_or_else(|| "no".to_owned(), |limit| limit.to_string());
+        let limit = open_file_limit().map_or_else(|| "no".to_owned(), |limit| limit.to_string());
         let hint = format!(
             "this process may have {limit} files open: raise that limit (`ulimit -n`) or end other programs, then run the \
              same command again"
@@ -87,7 +82,7 @@ impl Failure {
     /// An input that could not be opened or read.
     pub(crate) fn reading(what: &str, path: &Path, cause: &io::Error) -> Self {
         let shown = escape::path(path);
-        if is_circle(cause) {
+        if is_loop(cause) {
             let hint = format!("see where it leads: `ls -l {}`", shell(path));
             return Self::new(Exit::Io, format!("cannot read the {what} `{shown}`"), hint).because(CIRCLE);
         }
@@ -108,7 +103,7 @@ impl Failure {
     /// An output that could not be created or written.
     pub(crate) fn writing(what: &str, path: &Path, cause: &io::Error) -> Self {
         let shown = escape::path(path);
-        if is_circle(cause) {
+        if is_loop(cause) {
             let hint = format!("see where the links lead: `ls -ld {} {}`", folder(path), shell(path));
             return Self::new(Exit::Io, format!("cannot write the {what} `{shown}`"), hint).because(CIRCLE);
         }
@@ -148,16 +143,11 @@ impl Failure {
     }
 }
 
-/// Cause shown for `ELOOP`, too many levels of symbolic links.
+/// Cause shown for too many symbolic links on a way.
 const CIRCLE: &str = "a symbolic link on the way to it leads back to itself, or through too many others";
 
-fn is_circle(cause: &io::Error) -> bool {
-    cause.raw_os_error() == Some(Errno::LOOP.raw_os_error())
-}
-
 fn is_want_of_files(cause: &(dyn Error + 'static)) -> bool {
-    let code = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-    code.is_some_and(|code| TOO_MANY_FILES.contains(&Errno::from_raw_os_error(code)))
+    cause.downcast_ref::<io::Error>().is_some_and(is_out_of_files)
         || cause.source().is_some_and(is_want_of_files)
 }
 

@@ -7,18 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use minimodel::transfer::Control;
 use minimodel::transfer::runtime::check_spare_files;
-use rustix::process::{Signal, getpid, kill_process};
+use minimodel_swarm::os::end_this_process;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::os::{SignalKind, Signals};
 
 const NONE: u8 = 0;
-
-/// SIGXFSZ, which has the same number on all systems that have it.
-const FILE_SIZE_EXCEEDED: i32 = 25;
 
 /// Exit code of the signal that came; a process has one set of signals.
 static CAME: AtomicU8 = AtomicU8::new(NONE);
@@ -61,13 +58,6 @@ fn exit_of(code: u8) -> Option<Exit> {
     }
 }
 
-/// Makes a write beyond the limit on file sizes (`ulimit -f`) an error instead of the end of the process. Must be called
-/// within a runtime.
-pub(crate) fn outlive_file_size_limit() -> io::Result<()> {
-    // The handler stays after its receiver is dropped.
-    signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED)).map(drop)
-}
-
 /// Whether a signal has come.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt {
@@ -97,16 +87,15 @@ impl Interrupt {
         let start = || -> anyhow::Result<()> {
             check_spare_files()?;
             let runtime = Builder::new_current_thread().enable_io().build()?;
-            let (mut ctrl_c, mut terminate) = {
+            let mut signals = {
                 let _inside = runtime.enter();
-                outlive_file_size_limit()?;
-                (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+                Signals::listen()?
             };
             let listen = async move {
                 loop {
-                    let exit = tokio::select! {
-                        _ = ctrl_c.recv() => Exit::Interrupted,
-                        _ = terminate.recv() => Exit::Terminated,
+                    let exit = match signals.next().await {
+                        SignalKind::Interrupt => Exit::Interrupted,
+                        SignalKind::Terminate => Exit::Terminated,
                     };
                     let is_second = ours.code.swap(exit.code(), Ordering::Relaxed) != NONE;
                     if is_second || IS_ASKING.load(Ordering::Relaxed) {
@@ -139,8 +128,7 @@ impl Interrupt {
         let wait = || {
             // An error ends it too: no program can hold the other end any more.
             let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-            // A process may always signal itself.
-            let _ = kill_process(getpid(), Signal::TERM);
+            end_this_process();
         };
         let started = std::thread::Builder::new().name("stdin".into()).spawn(wait);
         started.map(drop).map_err(|error| Failure::unexpected("cannot watch stdin", &error.into()))

@@ -16,6 +16,7 @@ mod input;
 mod interrupt;
 mod json;
 mod offer_argument;
+mod os;
 mod output;
 mod printer;
 mod progress;

@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use minimodel::transfer::output_file::{self, ORDINARY_MODE};
-use minimodel_swarm::store::files::NewFile;
+use minimodel::transfer::output_file;
+use minimodel_swarm::store::files::{NewFile, Privacy};
 
 use crate::failure::Failure;
 use crate::text;
@@ -25,7 +25,7 @@ impl Output {
     /// Begins an ordinary file.
     pub(crate) fn create(what: &'static str, path: &Path) -> Result<Self, Failure> {
         check_free(what, path)?;
-        let created = NewFile::create(path, ORDINARY_MODE);
+        let created = NewFile::create(path, Privacy::Ordinary);
         let file = created.map_err(|error| Failure::writing(what, path, &error))?;
         Ok(Self { what, path: path.to_owned(), file })
     }

@@ -8,7 +8,6 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +22,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::json::Event;
-use crate::stream::{self, NonBlockingStream};
+use crate::os::NonBlockingStream;
+use crate::stream;
 
 /// Longest answer to a question, in bytes: `yes` and some room.
 const MAX_REPLY_BYTES: u64 = 256;
@@ -182,7 +182,7 @@ impl Printer {
         if io::stdout().is_terminal() {
             return self.answer(escape::path(path).to_string());
         }
-        let mut bytes = path.as_os_str().as_bytes().to_vec();
+        let mut bytes = path.as_os_str().as_encoded_bytes().to_vec();
         bytes.push(b'\n');
         self.answer_bytes(&bytes)
     }

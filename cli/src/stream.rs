@@ -1,53 +1,12 @@
 //! Writes to a stream that may be a pipe without a reader, or a stopped terminal.
 
-use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags, open};
-use rustix::io::Errno;
-use rustix::termios::{isatty, ttyname};
-
-/// Bytes that a pipe with any room takes at once: PIPE_BUF, which is at least 512 by POSIX.
-const PIECE: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
+use crate::os::{self, Handle, PIECE};
 
 /// Interval at which a waiting writer asks whether to wait any longer.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// A standard stream on which no write waits longer than its caller allows. A terminal with little room blocks a longer
-/// write until there is more room, or for ever if the user stopped it. A terminal is therefore opened once more, and
-/// only that opening is non-blocking: other processes on the same terminal are not affected.
-pub(crate) struct NonBlockingStream<S> {
-    stream: S,
-    terminal: Option<OwnedFd>,
-}
-
-impl<S: AsFd> NonBlockingStream<S> {
-    /// Wraps a stream. A pipe, a file and a terminal that cannot be opened again are written to as they are.
-    pub(crate) fn new(stream: S) -> Self {
-        let open_anew = || {
-            let name = isatty(&stream).then(|| ttyname(&stream, Vec::new()).ok()).flatten()?;
-            open(name, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
-                .ok()
-        };
-        let terminal = open_anew();
-        Self { stream, terminal }
-    }
-}
-
-impl<S: AsFd> AsFd for NonBlockingStream<S> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.terminal.as_ref().map_or_else(|| self.stream.as_fd(), AsFd::as_fd)
-    }
-}
-
-impl<S> fmt::Debug for NonBlockingStream<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NonBlockingStream").field("terminal", &self.terminal).finish_non_exhaustive()
-    }
-}
 
 /// Writes all of `bytes`, waiting for room as long as `waits` is true of the time already waited.
 ///
@@ -55,37 +14,41 @@ impl<S> fmt::Debug for NonBlockingStream<S> {
 ///
 /// [`io::ErrorKind::TimedOut`] when it waits no longer, [`io::ErrorKind::BrokenPipe`] when the reader is gone; the bytes
 /// for which there was room are written.
-pub(crate) fn write(stream: impl AsFd, bytes: &[u8], waits: impl Fn(Duration) -> bool) -> io::Result<()> {
+pub(crate) fn write(stream: impl Handle, bytes: &[u8], waits: impl Fn(Duration) -> bool) -> io::Result<()> {
     let (mut rest, start) = (bytes, Instant::now());
     while !rest.is_empty() {
         wait_for_room(&stream, &waits)?;
         let piece = rest.get(..PIECE).unwrap_or(rest);
-        match rustix::io::write(&stream, piece) {
+        match os::write_some(&stream, piece) {
             Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-            Err(Errno::INTR) => {}
-            // Another process on the stream may have made it non-blocking, or filled it just now.
-            Err(Errno::AGAIN) if waits(start.elapsed()) => std::thread::sleep(LOOK_EVERY),
-            Err(Errno::AGAIN) => return Err(io::ErrorKind::TimedOut.into()),
-            Err(error) => return Err(error.into()),
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => {}
+                // Another process on the stream may have made it non-blocking, or filled it just now.
+                io::ErrorKind::WouldBlock if waits(start.elapsed()) => std::thread::sleep(LOOK_EVERY),
+                io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
+                _ => return Err(error),
+            },
         }
     }
     Ok(())
 }
 
-fn wait_for_room(stream: &impl AsFd, waits: &impl Fn(Duration) -> bool) -> io::Result<()> {
+fn wait_for_room(stream: &impl Handle, waits: &impl Fn(Duration) -> bool) -> io::Result<()> {
     let start = Instant::now();
-    // The first poll does not wait, so that a caller without patience gets its error at once.
-    let mut slice = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // The first look does not wait, so that a caller without patience gets its error at once.
+    let mut slice = Duration::ZERO;
     loop {
-        // A closed pipe counts as room: the write then fails.
-        match poll(&mut [PollFd::new(stream, PollFlags::OUT)], Some(&slice)) {
-            Ok(0) | Err(Errno::INTR) if waits(start.elapsed()) => {
-                slice.tv_nsec = LOOK_EVERY.subsec_nanos().into();
-            }
-            Ok(0) | Err(Errno::INTR) => return Err(io::ErrorKind::TimedOut.into()),
-            Ok(_) => return Ok(()),
-            Err(error) => return Err(error.into()),
+        let has_room = match os::has_room(stream, slice) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
+            answer => answer?,
+        };
+        if has_room {
+            return Ok(());
         }
+        if !waits(start.elapsed()) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        slice = LOOK_EVERY;
     }
 }
 

@@ -13,6 +13,7 @@ mod host;
 pub mod library;
 pub mod limits;
 pub mod model;
+mod os;
 pub mod problem;
 mod service;
 mod shell;

@@ -1,10 +1,11 @@
 //! Files that the user names: only ordinary files are opened, and any other kind of file is named.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+use minimodel_swarm::os::{self, OpenWith as _};
 
 /// An open input.
 ///
@@ -89,26 +90,21 @@ impl OpenError {
 /// It is no ordinary file, or the system's error.
 pub fn open(path: &Path) -> Result<Input, OpenError> {
     // Checked before opening: opening a device can have effects, and opening a pipe would wait for its writer.
-    check_kind(fs::metadata(path)?.file_type())?;
+    check_kind(os::stat_target(path)?.kind)?;
     // A file that has become a pipe in between is not waited for either.
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
-    let metadata = file.metadata()?;
-    check_kind(metadata.file_type())?;
-    Ok(Input { file, byte_count: metadata.len() })
+    let file = OpenOptions::new().read(true).no_wait().open(path)?;
+    let stat = os::stat_file(&file)?;
+    check_kind(stat.kind)?;
+    Ok(Input { file, byte_count: stat.byte_count })
 }
 
-fn check_kind(kind: fs::FileType) -> Result<(), OpenError> {
-    Err(OpenError::NotAFile(if kind.is_file() {
-        return Ok(());
-    } else if kind.is_dir() {
-        FileKind::Folder
-    } else if kind.is_fifo() {
-        FileKind::Pipe
-    } else if kind.is_socket() {
-        FileKind::Socket
-    } else {
-        FileKind::Device
+fn check_kind(kind: os::FileKind) -> Result<(), OpenError> {
+    Err(OpenError::NotAFile(match kind {
+        os::FileKind::File => return Ok(()),
+        os::FileKind::Folder => FileKind::Folder,
+        os::FileKind::Pipe => FileKind::Pipe,
+        os::FileKind::Socket => FileKind::Socket,
+        os::FileKind::Link | os::FileKind::Device => FileKind::Device,
     }))
 }
 

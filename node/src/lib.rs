@@ -54,6 +54,7 @@ pub mod json;
 mod lower;
 pub mod manifest;
 mod node;
+mod os;
 pub mod private;
 pub mod publishers;
 pub mod receipt;

@@ -2,12 +2,12 @@
 //! place. Other accounts must not read this program's secrets, nor write the records that it trusts.
 
 use std::fmt;
-use std::fs::{DirBuilder, Metadata};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use minimodel_swarm::store::{SourceFile, others_may_write, step};
+use minimodel_swarm::os::{self, FileKind, OpenWith as _, Owner, Stat};
+use minimodel_swarm::store::{SourceFile, step};
 
 /// What other accounts may do with a file or folder of this program.
 ///
@@ -18,8 +18,8 @@ use minimodel_swarm::store::{SourceFile, others_may_write, step};
 /// use minimodel::private::{Exposed, Others};
 ///
 /// std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))?;
-/// assert_eq!(Exposed::look(&path.metadata()?, Others::Read), None);
-/// assert_eq!(Exposed::look(&path.metadata()?, Others::Nothing), Some(Exposed::Mode(0o644)));
+/// assert_eq!(Exposed::of_path(path, Others::Read)?, None);
+/// assert_eq!(Exposed::of_path(path, Others::Nothing)?, Some(Exposed::Mode(0o644)));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,38 +63,51 @@ pub enum Exposed {
 }
 
 impl Exposed {
-    /// Returns what is wrong with the owner or mode of a file or folder, if anything.
-    pub fn look(metadata: &Metadata, others: Others) -> Option<Self> {
-        Self::judge(
-            rustix::process::geteuid().as_raw(),
-            metadata.uid(),
-            metadata.gid(),
-            metadata.mode(),
-            others,
-        )
+    /// Returns what is wrong with the owner or mode of an open file, if anything.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    pub fn of_file(file: &File, others: Others) -> io::Result<Option<Self>> {
+        Ok(Self::judge(&os::stat_file(file)?, others))
+    }
+
+    /// As [`Exposed::of_file`], of the file or folder to which a path leads.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    pub fn of_path(path: &Path, others: Others) -> io::Result<Option<Self>> {
+        Ok(Self::judge(&os::stat_target(path)?, others))
+    }
+
+    /// As [`Exposed::of_file`], of a file or folder that was looked at already.
+    pub(crate) fn judge(stat: &Stat, others: Others) -> Option<Self> {
+        let is_open = match others {
+            Others::Nothing => stat.rights.any_other_may_use(),
+            Others::Read => stat.rights.any_other_may_write(),
+            Others::ReadButOwnGroup => stat.rights.others_may_write(),
+        };
+        match stat.owner {
+            Owner::User => is_open.then_some(Self::Mode(stat.rights.mode())),
+            Owner::Root | Owner::Other => Some(Self::foreign(stat)),
+        }
     }
 
     /// Returns why other accounts can replace files in a folder that the user named for files of their own, if they can.
     pub fn of_users_folder(folder: &Path) -> Option<Self> {
-        let metadata = folder.metadata().ok()?;
-        let (mode, user, owner) = (metadata.mode(), rustix::process::geteuid().as_raw(), metadata.uid());
-        if owner != user && owner != 0 {
-            return Some(Self::Foreign { owner, user });
+        let stat = os::stat_target(folder).ok()?;
+        if stat.owner == Owner::Other {
+            return Some(Self::foreign(&stat));
         }
         // In a sticky folder such as `/tmp` no account removes another's files. The user's primary group counts as the user's
         // alone.
-        let is_sticky = mode & 0o1000 != 0;
-        (!is_sticky && others_may_write(mode, metadata.gid())).then_some(Self::Mode(mode & 0o7777))
+        let is_open = !stat.rights.is_sticky() && stat.rights.others_may_write();
+        is_open.then_some(Self::Mode(stat.rights.mode()))
     }
 
-    fn judge(user: u32, owner: u32, group: u32, mode: u32, others: Others) -> Option<Self> {
-        let mode = mode & 0o7777;
-        let is_open = match others {
-            Others::Nothing => mode & 0o077 != 0,
-            Others::Read => mode & 0o022 != 0,
-            Others::ReadButOwnGroup => others_may_write(mode, group),
-        };
-        if owner != user { Some(Self::Foreign { owner, user }) } else { is_open.then_some(Self::Mode(mode)) }
+    fn foreign(stat: &Stat) -> Self {
+        Self::Foreign { owner: stat.owner_account, user: os::user_account() }
     }
 }
 
@@ -126,12 +139,12 @@ pub struct ExposedFolder {
 ///
 /// Which folder it is, and its owner or mode.
 pub fn check_folder(folder: &Path) -> Result<(), ExposedFolder> {
-    let metadata = match folder.metadata() {
-        Ok(metadata) if metadata.is_dir() => metadata,
+    let stat = match os::stat_target(folder) {
+        Ok(stat) if stat.kind == FileKind::Folder => stat,
         // Opening it later reports what is there instead, or why it cannot be read.
         Ok(_) | Err(_) => return Ok(()),
     };
-    match Exposed::look(&metadata, Others::ReadButOwnGroup) {
+    match Exposed::judge(&stat, Others::ReadButOwnGroup) {
         Some(exposed) => Err(ExposedFolder { path: folder.to_owned(), exposed }),
         None => Ok(()),
     }
@@ -142,8 +155,8 @@ pub fn check_folder(folder: &Path) -> Result<(), ExposedFolder> {
 /// # Errors
 ///
 /// Which account or mode it is.
-pub(crate) fn check_own(metadata: &Metadata) -> io::Result<()> {
-    let Some(exposed) = Exposed::look(metadata, Others::ReadButOwnGroup) else { return Ok(()) };
+pub(crate) fn check_own(file: &File) -> io::Result<()> {
+    let Some(exposed) = Exposed::of_file(file, Others::ReadButOwnGroup)? else { return Ok(()) };
     let what = match exposed {
         Exposed::Foreign { .. } => format!("{exposed}: look at it and move it away"),
         Exposed::Mode(mode) => {
@@ -155,13 +168,25 @@ pub(crate) fn check_own(metadata: &Metadata) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, what))
 }
 
-/// Creates a folder of this program and its missing parents, with mode 0700.
+/// Creates a folder of this program and its missing parents, for this user alone.
 ///
 /// # Errors
 ///
 /// The system's error.
 pub fn create_folder(folder: &Path) -> io::Result<()> {
-    step("mkdir", || DirBuilder::new().recursive(true).mode(0o700).create(folder))
+    step("mkdir", || os::create_private_folder(folder))
+}
+
+/// Takes the lock of files of this program, and waits for the process that holds it. The lock goes with the file.
+///
+/// # Errors
+///
+/// A link or the like has its name, or the system's error.
+pub(crate) fn lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).private().no_link().open(path)?;
+    file.lock()?;
+    Ok(file)
 }
 
 /// Reads a file of this program, at most `limit + 1` bytes; `None` if there is none. Only a plain file is opened.
@@ -195,13 +220,18 @@ impl fmt::Display for Exposed {
 
 #[cfg(test)]
 mod tests {
+    use minimodel_swarm::os::Rights;
+
     use super::*;
 
     // Rows: H11
     #[test]
     fn owner_and_mode_are_judged_in_one_place_bit_by_bit() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let ours = os::stat_file(file.as_file()).unwrap();
         let own_group = rustix::process::getegid().as_raw();
-        let judge = |group, mode, others| Exposed::judge(7, 7, group, mode, others);
+        let judge =
+            |group, mode, others| Exposed::judge(&Stat { rights: Rights::new(mode, group), ..ours }, others);
         for bit in (0..9).map(|bit| 1 << bit) {
             let mode = 0o100_000 | bit;
             let exposed = |is_exposed: bool| is_exposed.then_some(Exposed::Mode(bit));
@@ -210,9 +240,13 @@ mod tests {
             assert_eq!(judge(own_group, mode, Others::ReadButOwnGroup), exposed(bit == 0o002));
             assert_eq!(judge(own_group + 1, mode, Others::ReadButOwnGroup), exposed(bit & 0o022 != 0));
         }
-        for others in [Others::Nothing, Others::Read, Others::ReadButOwnGroup] {
-            let foreign = Exposed::judge(7, 8, own_group, 0o777, others).unwrap();
-            assert_eq!(foreign.to_string(), "it belongs to user 8, and this is user 7");
+        let (user, owner) = (os::user_account(), os::user_account() + 1);
+        for (owner_is, others) in [Owner::Other, Owner::Root].into_iter().flat_map(|owner_is| {
+            [Others::Nothing, Others::Read, Others::ReadButOwnGroup].map(|others| (owner_is, others))
+        }) {
+            let stat = Stat { owner: owner_is, owner_account: owner, ..ours };
+            let foreign = Exposed::judge(&stat, others).unwrap();
+            assert_eq!(foreign.to_string(), format!("it belongs to user {owner}, and this is user {user}"));
         }
     }
 }

@@ -10,10 +10,12 @@
 //! - [`report`]: named checks and their outcome; [`verify`]: manifest + artifact -> report.
 //! - [`receipt`]: the record of an import that passed.
 //! - [`request`]: the JSON of `import-peer-request`, checked against a manifest.
+//! - [`os`]: what differs by system.
 
 pub mod chunk;
 pub mod digest;
 pub mod manifest;
+pub mod os;
 pub mod receipt;
 pub mod report;
 pub mod request;

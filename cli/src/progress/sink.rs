@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use serde::Serialize;
 
+use crate::os;
 use crate::printer::Printer;
 use crate::size::{show_duration, show_rate, show_size};
 
@@ -103,10 +104,8 @@ impl Canvas {
 const USUAL_SIZE: (u16, u16) = (80, 24);
 
 fn size() -> (u16, u16) {
-    let said = rustix::termios::tcgetwinsize(io::stderr()).ok();
-    said.map(|size| (size.ws_col, size.ws_row))
-        .filter(|&(columns, rows)| columns > 0 && rows > 0)
-        .unwrap_or(USUAL_SIZE)
+    let said = os::terminal_size(io::stderr());
+    said.filter(|&(columns, rows)| columns > 0 && rows > 0).unwrap_or(USUAL_SIZE)
 }
 
 impl TermLike for Canvas {

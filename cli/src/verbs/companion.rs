@@ -1,7 +1,6 @@
 //! `minimodel companion`: the service that keeps a user's models.
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 use minimodel::private;
 use minimodel_companion::Service as _;
 use minimodel_companion::api::{self, Access, Interface, ServerLimits};
+use minimodel_swarm::os::OpenWith as _;
 use serde_json::json;
 
 use crate::args::{CompanionAction, CompanionArgs, CompanionRunArgs};
@@ -18,6 +18,7 @@ use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::os;
 use crate::settings::Context;
 use crate::text::of_problem as failure;
 
@@ -45,8 +46,7 @@ pub(crate) fn run(args: &CompanionArgs, context: &Context) -> Result<(), Failure
 
 fn serve(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
     if args.detached {
-        // An error means that the process already leads a session of its own: then it outlives the terminal all the same.
-        let _ = rustix::process::setsid();
+        os::outlive_terminal();
     }
     let interrupt = Interrupt::listen()?;
     if let Some(client) = running(context)? {
@@ -108,7 +108,7 @@ fn start(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
     let folder = companion::places(context)?.folder;
     private::create_folder(&folder).map_err(|error| Failure::writing("folder", &folder, &error))?;
     let path = folder.join(LOG_NAME);
-    let log = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path);
+    let log = OpenOptions::new().create(true).write(true).truncate(true).private().open(&path);
     let log = log.map_err(|error| Failure::writing("log", &path, &error))?;
     let program = std::env::current_exe()
         .map_err(|error| Failure::unexpected("cannot find this program", &error.into()))?;

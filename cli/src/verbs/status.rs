@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use minimodel::clock::now_utc;
 use minimodel_companion::model::Status;
-use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
 use crate::args::StatusArgs;
@@ -13,6 +12,7 @@ use crate::companion;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::os;
 use crate::printer::{Line, Printer, Tone};
 use crate::settings::Context;
 use crate::status::{changes, page};
@@ -104,7 +104,7 @@ fn fitting(mut lines: Vec<Line>, height: usize) -> Vec<Line> {
 fn terminal() -> Option<(usize, usize)> {
     let stdout = io::stdout();
     stdout.is_terminal().then(|| {
-        let size = tcgetwinsize(&stdout).map_or((0, 0), |size| (size.ws_col, size.ws_row));
+        let size = os::terminal_size(&stdout).unwrap_or_default();
         let or = |found: u16, usual: usize| if found == 0 { usual } else { usize::from(found) };
         (or(size.0, USUAL_SIZE.0), or(size.1, USUAL_SIZE.1))
     })

@@ -9,19 +9,16 @@
 //! over the nonce and the address at which the nonce came in. The address prevents relaying: a program at another port
 //! cannot pass the nonce on to the companion and return the companion's proof as its own.
 
-use std::fs::{DirBuilder, File, Metadata};
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use minimodel::private::{Exposed, Others};
-use minimodel_swarm::store::files::{self, NewFile};
-use rustix::fs::{AtFlags, Mode, OFlags};
-use rustix::io::Errno;
+use minimodel_swarm::os::{FileKind, Folder, Open, create_private_folder, stat_file};
+use minimodel_swarm::store::files::{NewFile, Privacy};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -127,7 +124,7 @@ pub struct EndpointFile {
 #[derive(Debug)]
 pub struct Access {
     path: PathBuf,
-    folder: File,
+    folder: Folder,
     token: Token,
 }
 
@@ -138,9 +135,7 @@ impl Access {
     ///
     /// A folder or token that another user owns or others can access, a token of another form, and I/O errors, each with a hint.
     pub fn open(path: &Path) -> Result<Self, Problem> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700);
-        builder.create(path).map_err(|error| failed("create", path, &error))?;
+        create_private_folder(path).map_err(|error| failed("create", path, &error))?;
         let folder = open_folder(path)?;
         if let Some(token) = read_token(path, &folder)? {
             return Ok(Self { path: path.to_owned(), folder, token });
@@ -207,7 +202,7 @@ impl Access {
     pub(crate) fn withdraw(&self) {
         if matches!(self.endpoint(), Ok(Some(endpoint)) if endpoint.pid == std::process::id()) {
             // Clients detect a stale file: its process is gone, or the program at its port gives no proof.
-            let _ = rustix::fs::unlinkat(&self.folder, ENDPOINT, AtFlags::empty());
+            let _ = self.folder.base().remove(Path::new(ENDPOINT));
         }
     }
 }
@@ -230,8 +225,9 @@ enum Private<'a> {
 
 /// Refuses a folder or file that others could have read or changed. The hint's steps work in this order only: while the mode is
 /// wrong no verb contacts a companion, and a running companion is stopped with the token that it knows.
-fn check_rights(path: &Path, metadata: &Metadata, what: Private<'_>) -> Result<(), Problem> {
-    let Some(exposed) = Exposed::look(metadata, Others::Nothing) else { return Ok(()) };
+fn check_rights(path: &Path, file: &File, what: Private<'_>) -> Result<(), Problem> {
+    let exposed = Exposed::of_file(file, Others::Nothing).map_err(|error| failed("look at", path, &error))?;
+    let Some(exposed) = exposed else { return Ok(()) };
     let (most, close) = match what {
         Private::Folder => ("0700", "chmod 700"),
         Private::Token(_) | Private::Endpoint => ("0600", "chmod 600"),
@@ -261,37 +257,31 @@ fn check_rights(path: &Path, metadata: &Metadata, what: Private<'_>) -> Result<(
     Err(Problem::new(code::IO, format!("`{}` is not private to you", path.display()), hint).because(why))
 }
 
-fn open_folder(path: &Path) -> Result<File, Problem> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = rustix::fs::open(path, flags, Mode::empty())
-        .map_err(|error| failed("open the folder", path, &error.into()))?;
-    let folder = File::from(folder);
-    let metadata = folder.metadata().map_err(|error| failed("look at", path, &error))?;
-    check_rights(path, &metadata, Private::Folder)?;
+fn open_folder(path: &Path) -> Result<Folder, Problem> {
+    let folder = Folder::open_no_link(path).map_err(|error| failed("open the folder", path, &error))?;
+    check_rights(path, folder.as_file(), Private::Folder)?;
     Ok(folder)
 }
 
 /// Reads a small private file of the folder; `None` if it is missing.
-fn read_private(path: &Path, folder: &File, name: &str) -> Result<Option<String>, Problem> {
+fn read_private(path: &Path, folder: &Folder, name: &str) -> Result<Option<String>, Problem> {
     let what = if name == TOKEN { Private::Token(path) } else { Private::Endpoint };
     let path = path.join(name);
-    // Without NONBLOCK, opening a pipe of that name would block for ever.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
-        Err(Errno::NOENT) => return Ok(None),
-        other => File::from(other.map_err(|error| failed("open", &path, &error.into()))?),
+    let file = match folder.base().open(Path::new(name), Open::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|error| failed("open", &path, &error))?,
     };
-    let metadata = file.metadata().map_err(|error| failed("look at", &path, &error))?;
-    if !metadata.is_file() {
+    let stat = stat_file(&file).map_err(|error| failed("look at", &path, &error))?;
+    if stat.kind != FileKind::File {
         return Err(failed("read", &path, &io::Error::other("it is no ordinary file")));
     }
-    check_rights(&path, &metadata, what)?;
+    check_rights(&path, &file, what)?;
     let mut text = String::new();
     file.take(MAX_BYTES).read_to_string(&mut text).map_err(|error| failed("read", &path, &error))?;
     Ok(Some(text))
 }
 
-fn read_token(path: &Path, folder: &File) -> Result<Option<Token>, Problem> {
+fn read_token(path: &Path, folder: &Folder) -> Result<Option<Token>, Problem> {
     let Some(text) = read_private(path, folder, TOKEN)? else { return Ok(None) };
     let token = text.strip_suffix('\n').and_then(Token::parse);
     token.map(Some).ok_or_else(|| {
@@ -311,9 +301,9 @@ fn read_token(path: &Path, folder: &File) -> Result<Option<Token>, Problem> {
     })
 }
 
-/// Begins a file of the folder, of mode 0600.
-fn private<'f>(folder: &'f File, name: &str, text: &str) -> io::Result<NewFile<'f>> {
-    let mut new = NewFile::create_in(folder.as_fd(), Path::new(name), files::PRIVATE)?;
+/// Begins a file of the folder, for this user alone.
+fn private<'f>(folder: &'f Folder, name: &str, text: &str) -> io::Result<NewFile<'f>> {
+    let mut new = NewFile::create_in(folder, Path::new(name), Privacy::Private)?;
     new.fill(text.as_bytes())?;
     Ok(new)
 }

@@ -11,7 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, test_kill_process};
+use minimodel_swarm::os::is_process;
 use ureq::Agent;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -29,8 +29,7 @@ const MAX_PROOF: usize = 8 * 1024;
 
 /// True if a process with this id exists. Whether it is the companion, the proof decides.
 pub(super) fn is_alive(pid: u32) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+    is_process(pid)
 }
 
 /// An HTTP agent that sends requests only to companions that know this token.

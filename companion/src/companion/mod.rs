@@ -47,7 +47,6 @@ use minimodel::clock::{now_ns, now_unix};
 use minimodel::consent::ConsentBook;
 use minimodel::publishers::Publishers;
 use minimodel::transfer::SharedEndpoint;
-use rustix::fs::{FlockOperation, flock};
 use tokio::sync::{broadcast, watch};
 
 use self::accounts::Accounts;
@@ -103,7 +102,7 @@ impl Places {
 /// Returns true if a process has the database of `places` open now.
 pub fn is_held(places: &Places) -> bool {
     let file = std::fs::File::open(places.folder.join(DATABASE));
-    file.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_err())
+    file.is_ok_and(|file| file.try_lock().is_err())
 }
 
 /// The companion. Dropping it stops all transfers in good order.

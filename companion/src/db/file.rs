@@ -1,20 +1,17 @@
 //! File of the database: created whole and for this user alone; damage in it does not end the process.
 
 use std::cell::Cell;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
+use minimodel_swarm::os::{FileKind, OpenWith as _, make_private, stat, stat_file};
 use minimodel_swarm::store::{files, step};
 use redb::{Builder, Database};
 
 use super::{DbError, version};
-
-/// Readable and writable by this user alone.
-const MODE: u32 = 0o600;
 
 /// Cache of the engine: the rows are a few MiB at most, and its default is a GiB.
 const CACHE_BYTES: usize = 8 << 20;
@@ -83,14 +80,12 @@ pub(super) fn reopen(path: &Path) -> Result<Opened, DbError> {
 }
 
 fn open_existing(path: &Path, file: File) -> Result<Opened, DbError> {
-    let metadata = file.metadata().map_err(DbError::file("open", path))?;
-    if !metadata.is_file() {
+    let stat = stat_file(&file).map_err(DbError::file("open", path))?;
+    if stat.kind != FileKind::File {
         return Err(DbError::file("open", path)(io::Error::other("it is no ordinary file")));
     }
-    if metadata.mode() & 0o777 != MODE {
-        file.set_permissions(Permissions::from_mode(MODE)).map_err(DbError::file("open", path))?;
-    }
-    if metadata.len() == 0 {
+    make_private(&file).map_err(DbError::file("open", path))?;
+    if stat.byte_count == 0 {
         // `create` never leaves an empty file; the engine would silently take it for a new one.
         return Err(DbError::Damaged { path: path.to_owned(), detail: "it is empty".to_owned() });
     }
@@ -126,7 +121,7 @@ fn create(path: &Path) -> Result<Opened, DbError> {
     let failed = || DbError::file("create", path);
     let new = beside(path, ".new");
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(MODE);
+    options.read(true).write(true).create(true).truncate(false).private();
     let file = step("create", || options.open(&new)).map_err(failed())?;
     match file.try_lock() {
         Ok(()) => {}
@@ -134,11 +129,11 @@ fn create(path: &Path) -> Result<Opened, DbError> {
         Err(fs::TryLockError::Error(error)) => return Err(failed()(error)),
     }
     // The process that held the lock before may have renamed the file: then it is a database, and must not be truncated.
-    let (ours, there) = (file.metadata().map_err(failed())?, fs::symlink_metadata(&new));
-    if there.map_or(true, |there| (there.dev(), there.ino()) != (ours.dev(), ours.ino())) {
+    let ours = stat_file(&file).map_err(failed())?;
+    if stat(&new).map_or(true, |there| there.id != ours.id) {
         return Err(DbError::Busy(path.to_owned()));
     }
-    file.set_len(0).and_then(|()| file.set_permissions(Permissions::from_mode(MODE))).map_err(failed())?;
+    file.set_len(0).and_then(|()| make_private(&file)).map_err(failed())?;
     let engine = Opened::begin(file, path)?;
     engine.with(version::begin)?;
     match files::rename_without_replacing(&new, path) {

@@ -1,21 +1,19 @@
 //! Gathering of the facts from this machine: thin, and no peer is contacted.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use minimodel::consent::LogVerdict;
+use minimodel_swarm::os::{FileKind, Owner, free_bytes, open_file_limit, stat_target};
 use minimodel_wire::SignedOffer;
-use rustix::fs::{Access, access, statvfs};
-use rustix::process::{Resource, geteuid, getrlimit};
 
 use super::facts::{Bound, DiskSpace, Facts, Listen, Offered, PathState, Place, PlaceKind};
 use crate::limits::schedule;
 use crate::model::{Kind, Limits, Rates, State, Status, Transfer};
+use crate::os;
 
 /// Facts that only the companion knows and the doctor cannot find out.
 #[derive(Clone, Debug)]
@@ -78,8 +76,8 @@ pub fn gather(around: Around<'_>) -> Facts {
             .map(|listen| look_at(listen, &status))
             .collect(),
         offered: status.transfers.iter().filter_map(offered).collect(),
-        socket_buffers: kernel_number("rmem_max").zip(kernel_number("wmem_max")),
-        open_files: getrlimit(Resource::Nofile).current,
+        socket_buffers: os::socket_buffers(),
+        open_files: open_file_limit(),
         database_fault,
         is_repaired,
         log,
@@ -123,8 +121,8 @@ fn places(state: &Path, data: &Path) -> Vec<Place> {
 }
 
 fn look(path: &Path, kind: PlaceKind) -> PathState {
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
+    let stat = match stat_target(path) {
+        Ok(stat) => stat,
         // A dangling link is not missing: it is in the way.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
             return PathState::Missing;
@@ -132,13 +130,11 @@ fn look(path: &Path, kind: PlaceKind) -> PathState {
         Err(error) => return PathState::Unknown(error.to_string()),
     };
     let is_folder = kind == PlaceKind::Folder;
-    let wanted =
-        if is_folder { Access::WRITE_OK | Access::EXEC_OK } else { Access::READ_OK | Access::WRITE_OK };
     PathState::There {
-        is_kind: if is_folder { metadata.is_dir() } else { metadata.is_file() },
-        is_ours: metadata.uid() == geteuid().as_raw(),
-        mode: metadata.permissions().mode() & 0o777,
-        is_usable: access(path, wanted).is_ok(),
+        is_kind: stat.kind == if is_folder { FileKind::Folder } else { FileKind::File },
+        is_ours: stat.owner == Owner::User,
+        mode: stat.rights.mode() & 0o777,
+        is_usable: os::may_use(path, is_folder),
     }
 }
 
@@ -148,10 +144,9 @@ fn disks(library: &Path, transfers: &[Transfer]) -> Vec<DiskSpace> {
     let mut order = Vec::new();
     let mut enter = |folder: &Path, fetch: Option<(u64, u64)>| {
         let Some((folder, device)) = nearest(folder) else { return };
-        let Ok(space) = statvfs(&folder) else { return };
+        let Ok(free_bytes) = free_bytes(&folder) else { return };
         let disk = disks.entry(device).or_insert_with(|| {
             order.push(device);
-            let free_bytes = space.f_bavail.saturating_mul(space.f_frsize);
             DiskSpace { folder, free_bytes, needed_bytes: 0, fetches: Vec::new() }
         });
         if let Some((id, needed)) = fetch {
@@ -172,7 +167,7 @@ fn disks(library: &Path, transfers: &[Transfer]) -> Vec<DiskSpace> {
 
 /// Returns the folder, or its nearest existing parent, and its device.
 fn nearest(folder: &Path) -> Option<(PathBuf, u64)> {
-    let found = |folder: &Path| fs::metadata(folder).ok().map(|found| (folder.to_owned(), found.dev()));
+    let found = |folder: &Path| stat_target(folder).ok().map(|found| (folder.to_owned(), found.id.device));
     folder.ancestors().find_map(found)
 }
 
@@ -200,8 +195,4 @@ fn offered(transfer: &Transfer) -> Option<Offered> {
         addresses: offer.addresses.clone(),
         expires_unix: offer.expires_unix,
     })
-}
-
-fn kernel_number(name: &str) -> Option<u64> {
-    fs::read_to_string(Path::new("/proc/sys/net/core").join(name)).ok()?.trim().parse().ok()
 }

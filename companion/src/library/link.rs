@@ -3,14 +3,13 @@
 //! The database records the link's target. The link is renamed into place inside the transaction that records it, so a reader
 //! sees the old version or the new one, never none. [`Library::settle`] repairs what a crash left in between.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use minimodel::private;
+use minimodel_swarm::os::{Base, Folder, create_link, is_unsupported};
 use minimodel_swarm::store::step;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
 
 use super::row::{Link, Row};
 use super::{Library, disk, put, row_in, rows_in};
@@ -162,7 +161,7 @@ impl Library {
             Found::Link(_) | Found::Nothing => {}
         }
         let folder = self.folder.join("active");
-        step("mkdir", || DirBuilder::new().recursive(true).mode(0o700).create(&folder)).map_err(failed)?;
+        private::create_folder(&folder).map_err(failed)?;
         let temporary = folder.join(format!(".{}.slm.new", row.model_id));
         match look(&temporary).map_err(failed)? {
             Found::Nothing => {}
@@ -170,9 +169,9 @@ impl Library {
             Found::Link(_) => step("remove", || fs::remove_file(&temporary)).map_err(failed)?,
             Found::Other => return Err(taken(&temporary)),
         }
-        step("create", || symlink(&target, &temporary)).map_err(failed)?;
+        step("create", || create_link(&target, &temporary)).map_err(failed)?;
         let placed = match &found {
-            Found::Nothing => rename(&temporary, &link, RenameFlags::NOREPLACE),
+            Found::Nothing => rename(&temporary, &link),
             _ => swap(&temporary, &link, &found),
         };
         if let Err(error) = placed {
@@ -181,8 +180,8 @@ impl Library {
             return Err(if is_taken { taken(&link) } else { failed(error) });
         }
         // Some file systems cannot sync a folder; `settle` repairs the link then.
-        if let Ok(folder) = File::open(&folder) {
-            let _ = step("sync_dir", || folder.sync_all());
+        if let Ok(folder) = Folder::open(&folder) {
+            let _ = step("sync_dir", || folder.sync());
         }
         Ok(())
     }
@@ -217,23 +216,33 @@ fn look(path: &Path) -> io::Result<Found> {
     }
 }
 
-fn rename(from: &Path, to: &Path, flags: RenameFlags) -> io::Result<()> {
-    match step("rename", || renameat_with(CWD, from, CWD, to, flags)) {
-        // Some file systems support neither flag; the name was checked just before.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => step("rename", || fs::rename(from, to)),
-        other => Ok(other?),
+/// Renames the new link to a name that must be free.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    or_plainly(step("rename", || Base::current().rename_no_replace(from, to)), from, to)
+}
+
+/// Exchanges the new link with the present one.
+fn exchange(new: &Path, link: &Path) -> io::Result<()> {
+    or_plainly(step("rename", || Base::current().exchange(new, link)), new, link)
+}
+
+/// Renames plainly where the file system supports neither: the name was checked just before.
+fn or_plainly(renamed: io::Result<()>, from: &Path, to: &Path) -> io::Result<()> {
+    match renamed {
+        Err(error) if is_unsupported(&error) => step("rename", || fs::rename(from, to)),
+        answer => answer,
     }
 }
 
 /// Exchanges the new link with the present one, and back if that is not the one expected: a file that is not the library's is
 /// never replaced, even if it appeared at the last moment.
 fn swap(new: &Path, link: &Path, expected: &Found) -> io::Result<()> {
-    rename(new, link, RenameFlags::EXCHANGE)?;
+    exchange(new, link)?;
     match look(new)? {
         Found::Nothing => Ok(()),
         found if found == *expected => step("remove", || fs::remove_file(new)),
         _ => {
-            rename(new, link, RenameFlags::EXCHANGE)?;
+            exchange(new, link)?;
             Err(io::ErrorKind::AlreadyExists.into())
         }
     }
@@ -267,6 +276,8 @@ fn check_ready(row: &Row) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     // Rows: E10, E11
@@ -287,7 +298,7 @@ mod tests {
         assert_eq!(look(&new).unwrap(), Found::Nothing);
         // Also if the name was free and was taken meanwhile.
         symlink("third", &new).unwrap();
-        let late = rename(&new, &link, RenameFlags::NOREPLACE).unwrap_err();
+        let late = rename(&new, &link).unwrap_err();
         assert_eq!(late.kind(), io::ErrorKind::AlreadyExists);
     }
 }

@@ -1,12 +1,12 @@
 //! Room for a fetch into the library, and what must be evicted for it.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use minimodel_swarm::store::step;
+use minimodel::private;
+use minimodel_swarm::os::{FileKind, stat};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
 
@@ -15,9 +15,6 @@ use super::row::Row;
 use super::{Library, disk};
 use crate::model::{EntryState, Limits};
 use crate::problem::{Problem, code};
-
-/// Unit of `st_blocks` (stat(2)), in bytes.
-const BLOCK_BYTES: u64 = 512;
 
 /// Inputs of the decision about a fetch, all in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,8 +57,7 @@ impl Library {
     /// As [`Library::folder_of`], or a disk error.
     pub fn make_folder(&self, id: u64) -> Result<PathBuf, Problem> {
         let folder = self.folder_of(id)?;
-        step("mkdir", || DirBuilder::new().recursive(true).mode(0o700).create(&folder))
-            .map_err(|error| disk("create", &folder, &error))?;
+        private::create_folder(&folder).map_err(|error| disk("create", &folder, &error))?;
         Ok(folder)
     }
 
@@ -164,13 +160,13 @@ fn plan(
 fn blocks_below(folder: &Path) -> io::Result<u64> {
     let (mut sum, mut left) = (0_u64, vec![folder.to_owned()]);
     while let Some(path) = left.pop() {
-        let metadata = match fs::symlink_metadata(&path) {
-            Ok(metadata) => metadata,
+        let found = match stat(&path) {
+            Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        sum = sum.saturating_add(metadata.blocks().saturating_mul(BLOCK_BYTES));
-        if metadata.is_dir() {
+        sum = sum.saturating_add(found.stored_bytes);
+        if found.kind == FileKind::Folder {
             for entry in fs::read_dir(&path)? {
                 left.push(entry?.path());
             }

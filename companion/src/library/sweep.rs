@@ -1,11 +1,11 @@
 //! Removal of entries and eviction of cached files. A user's own file is never touched.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use minimodel_swarm::os::{FileId, FileKind, Folder, stat, stat_target};
 use minimodel_swarm::store::{is_fresh_name, step};
 
 use super::evict::{EvictionEntry, plan_eviction};
@@ -152,30 +152,27 @@ impl Library {
             if !is_written(&stem, name) {
                 continue;
             }
-            let found = fs::symlink_metadata(&path).map_err(|error| failed(&path, error))?;
-            if !found.is_dir() && !own.contains(&(found.dev(), found.ino())) {
+            let found = stat(&path).map_err(|error| failed(&path, error))?;
+            if found.kind != FileKind::Folder && !own.contains(&found.id) {
                 step("remove", || fs::remove_file(&path)).map_err(|error| failed(&path, error))?;
             }
         }
         // Fails if it is not empty: what is left is not the library's.
         let _ = step("remove", || fs::remove_dir(&folder));
-        if let Some(Ok(models)) = folder.parent().map(File::open) {
-            let _ = step("sync_dir", || models.sync_all());
+        if let Some(Ok(models)) = folder.parent().map(Folder::open) {
+            let _ = step("sync_dir", || models.sync());
         }
         Ok(())
     }
 
-    /// Returns device and inode of all files that are the user's own, and of the symbolic link if the path is one.
-    fn own_files(
-        &self,
-        failed: &dyn Fn(&Path, io::Error) -> Problem,
-    ) -> Result<BTreeSet<(u64, u64)>, Problem> {
+    /// Returns the identity of all files that are the user's own, and of the symbolic link if the path is one.
+    fn own_files(&self, failed: &dyn Fn(&Path, io::Error) -> Problem) -> Result<BTreeSet<FileId>, Problem> {
         let mut own = BTreeSet::new();
         for row in self.rows()?.into_iter().filter(|row| !row.cached) {
             let Some(path) = row.path else { continue };
-            for found in [fs::metadata(&path), fs::symlink_metadata(&path)] {
+            for found in [stat_target(&path), stat(&path)] {
                 match found {
-                    Ok(found) => drop(own.insert((found.dev(), found.ino()))),
+                    Ok(found) => drop(own.insert(found.id)),
                     Err(error)
                         if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                     }

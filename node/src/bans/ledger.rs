@@ -1,9 +1,7 @@
 //! The file of all bans: read whole, replaced whole under a lock, bounded in age and number.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -157,7 +155,7 @@ impl BanLedger {
         let failed = |source: io::Error| BansError::Write { path: path.clone(), source };
         private::create_folder(&self.folder).map_err(failed)?;
         // Held until the end of this function, so that two processes never lose each other's entries.
-        let _lock = lock(&self.folder.join(LOCK_NAME)).map_err(failed)?;
+        let _lock = private::lock(&self.folder.join(LOCK_NAME)).map_err(failed)?;
         let mut entries = self.read(now)?.entries;
         change(&mut entries);
         let mut text = String::new();
@@ -231,17 +229,10 @@ fn read_text(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn lock(path: &Path) -> io::Result<File> {
-    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    let mut options = File::options();
-    let file =
-        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(no_follow).open(path)?;
-    file.lock()?;
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     const NOW: u64 = 1_800_000_000;

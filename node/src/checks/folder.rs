@@ -2,11 +2,11 @@
 
 use std::fs::{self, Metadata};
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use minimodel_swarm::store::files::{self, NewFile};
+use minimodel_swarm::os::{FileKind, Stat, stat};
+use minimodel_swarm::store::files::{NewFile, Privacy};
 use minimodel_swarm::store::{SourceFile, step};
 
 use super::record::{self, FileStamp};
@@ -25,10 +25,10 @@ const ON_ITS_WAY: Duration = Duration::from_secs(3_600);
 pub(super) fn read(state: &Path, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let path = state.join(NAME).join(name);
     // A record that another account may have written is ignored. The folders above it are this user's alone.
-    let is_foreign = |metadata: Metadata| {
-        metadata.is_file() && Exposed::look(&metadata, Others::ReadButOwnGroup).is_some()
+    let is_foreign = |there: Stat| {
+        there.kind == FileKind::File && Exposed::judge(&there, Others::ReadButOwnGroup).is_some()
     };
-    if path.symlink_metadata().is_ok_and(is_foreign) {
+    if stat(&path).is_ok_and(is_foreign) {
         return Ok(None);
     }
     private::read(&path, limit)
@@ -40,7 +40,7 @@ pub(super) fn read(state: &Path, name: &str, limit: u64) -> io::Result<Option<Ve
 pub(super) fn write(state: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let folder = state.join(NAME);
     private::create_folder(&folder)?;
-    let mut new = NewFile::create(&folder.join(name), files::PRIVATE)?;
+    let mut new = NewFile::create(&folder.join(name), Privacy::Private)?;
     new.fill(bytes)?;
     new.replace_unsynced()?;
     tidy(&folder, name)
@@ -87,8 +87,8 @@ fn is_stale(path: &Path, metadata: &Metadata, modified: SystemTime) -> bool {
     let Ok(head) = head(path) else {
         return modified.elapsed().is_ok_and(|age| age > ON_ITS_WAY);
     };
-    match head.path.symlink_metadata() {
-        Ok(now) => head.file.difference(&stamp(&now)).is_some(),
+    match stat(&head.path) {
+        Ok(now) => head.file.difference(&FileStamp::from(&now)).is_some(),
         Err(error) => matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
     }
 }
@@ -98,17 +98,6 @@ fn head(path: &Path) -> io::Result<record::Head> {
     let mut bytes = Vec::new();
     file.reader().take(record::HEAD_BYTES as u64).read_to_end(&mut bytes)?;
     record::parse_head(&bytes).map_err(io::Error::other)
-}
-
-fn stamp(now: &Metadata) -> FileStamp {
-    let nanoseconds = |seconds: i64, part: i64| i128::from(seconds) * 1_000_000_000 + i128::from(part);
-    FileStamp {
-        byte_count: now.size(),
-        device: now.dev(),
-        inode: now.ino(),
-        modified_ns: nanoseconds(now.mtime(), now.mtime_nsec()),
-        changed_ns: nanoseconds(now.ctime(), now.ctime_nsec()),
-    }
 }
 
 #[cfg(test)]
@@ -123,7 +112,7 @@ mod tests {
         let head = Head {
             checks_version: 1,
             swarm_id: [1; 32],
-            file: stamp(&path.symlink_metadata().unwrap()),
+            file: FileStamp::from(&stat(path).unwrap()),
             checked_unix: 1,
             how: How::Read,
             path: path.to_owned(),

@@ -1,9 +1,8 @@
 //! The bytes of a record (`docs/checked.md`): reading them is bounded and never panics.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use minimodel_swarm::os::{Stat, text_of_bytes};
 use minimodel_swarm::store::FileStat;
 use minimodel_verifier::{Digest, sha256};
 
@@ -75,6 +74,18 @@ impl From<&FileStat> for FileStamp {
     }
 }
 
+impl From<&Stat> for FileStamp {
+    fn from(stat: &Stat) -> Self {
+        Self {
+            byte_count: stat.byte_count,
+            device: stat.id.device,
+            inode: stat.id.number,
+            modified_ns: stat.modified_ns,
+            changed_ns: stat.changed_ns,
+        }
+    }
+}
+
 impl FileStamp {
     /// Names the first field that differs, if any.
     pub(super) fn difference(&self, now: &Self) -> Option<&'static str> {
@@ -120,7 +131,7 @@ pub enum Damage {
 
 /// Encodes a record. `None`: its path is longer than `MAX_PATH_BYTES`, or it has more chunks than `MAX_CHUNKS`.
 pub(super) fn render(head: &Head, chunk_hashes: &[Digest]) -> Option<Vec<u8>> {
-    let path = head.path.as_os_str().as_bytes();
+    let path = head.path.as_os_str().as_encoded_bytes();
     let path_bytes = u32::try_from(path.len()).ok().filter(|_| path.len() <= MAX_PATH_BYTES)?;
     let count = u32::try_from(chunk_hashes.len()).ok().filter(|count| *count <= MAX_CHUNKS)?;
     let mut bytes = Vec::with_capacity(FIXED_BYTES + path.len() + 32 * chunk_hashes.len() + CHECKSUM_BYTES);
@@ -205,7 +216,7 @@ fn fixed(bytes: &[u8]) -> Result<(Head, u32, &[u8]), Damage> {
         return Err(Damage::Field);
     }
     let (path, rest) = fields.0.split_at_checked(path_bytes).ok_or(Damage::Length)?;
-    let path = Path::new(OsStr::from_bytes(path)).to_owned();
+    let path = PathBuf::from(text_of_bytes(path));
     Ok((Head { checks_version, swarm_id, file, checked_unix, how, path }, count, rest))
 }
 

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use minimodel_swarm::os::{Stat, stat_target};
 use minimodel_swarm::store::FileStat;
+
+use crate::os;
 
 /// Age that the last change of a file must have when its check begins: the coarsest clock of a file system (FAT counts
 /// in two seconds), so that a later change cannot carry the times of an earlier one.
@@ -19,23 +22,9 @@ pub(super) fn is_settled(stat: &FileStat, begun_ns: i128) -> bool {
 /// Network file systems (NFS, SMB) go by another machine's clock and may show an older state, FUSE file systems may
 /// report anything, and some (FAT) keep no change time. A file system that is not listed is not trusted, which costs a
 /// full check.
-#[cfg(target_os = "linux")]
 pub(super) fn is_known_place(path: &Path, stat: &FileStat) -> bool {
-    /// `f_type` of `statfs(2)`: ext2 to ext4, XFS, Btrfs, F2FS, bcachefs, ZFS, tmpfs, overlayfs.
-    const KNOWN: [u32; 8] =
-        [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0xca45_1a4e, 0x2fc1_2fc1, 0x0102_1994, 0x794c_7630];
-    use std::os::unix::fs::MetadataExt as _;
-
-    let is_same = path.metadata().is_ok_and(|now| now.dev() == stat.device && now.ino() == stat.inode);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "magic numbers have 32 bits")]
-    let kind = rustix::fs::statfs(path).map(|answer| answer.f_type as u32);
-    is_same && kind.is_ok_and(|kind| KNOWN.contains(&kind))
-}
-
-/// Other systems: no file system is known to keep such a time.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn is_known_place(_: &Path, _: &FileStat) -> bool {
-    false
+    let is_same = |now: Stat| now.id.device == stat.device && now.id.number == stat.inode;
+    stat_target(path).is_ok_and(is_same) && os::keeps_change_times(path)
 }
 
 #[cfg(test)]
@@ -69,11 +58,10 @@ mod tests {
         }
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
-    fn what_tells_nothing_of_changes_is_no_known_place() {
-        let stat = FileStat { device: 0, ..stat(0, 0) };
-        assert!(!is_known_place(Path::new("/proc/self/status"), &stat));
-        assert!(!is_known_place(Path::new("/no/such/file"), &stat));
+    fn another_file_or_none_at_the_path_is_no_known_place() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(!is_known_place(file.path(), &stat(0, 0)));
+        assert!(!is_known_place(Path::new("/no/such/file"), &stat(0, 0)));
     }
 }

@@ -6,18 +6,17 @@
 //! process acted and which is cut away, or the whole append, which counts once it is synced and named. For an append of several
 //! lines the prepared head says whether they are whole; its name is synced before they are written.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use minimodel_swarm::os::{self, FileId, FileKind, Folder, OpenWith as _};
 use minimodel_swarm::store::step;
-use rustix::fs::OFlags;
 
 use super::chain::{self, Broken, Chain, Fault, Head};
 use super::error::ConsentError;
 use super::line::{Kind, Line, Sealed};
-use crate::private::check_own;
+use crate::private::{self, check_own};
 
 const LOG_NAME: &str = "consent.log";
 const HEAD_NAME: &str = "consent.head";
@@ -52,7 +51,7 @@ pub(super) struct Held {
 
 /// Stamp of log and head. An append changes the log's length; inode and change time reveal changes by other programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp([Option<(u64, u64, i64, i64)>; 2]);
+pub(super) struct Stamp([Option<(FileId, u64, i128)>; 2]);
 
 impl Files {
     pub(super) fn new(state: &Path, data: &Path) -> Self {
@@ -92,8 +91,7 @@ impl Files {
     }
 
     fn prepare_seen(&self, head: &Head) -> io::Result<PathBuf> {
-        let mut builder = DirBuilder::new();
-        step("mkdir", || builder.recursive(true).mode(0o700).create(&self.data))?;
+        private::create_folder(&self.data)?;
         let new = self.data.join(NEW_SEEN_NAME);
         write_small(&new, &head.render().map_err(io::Error::other)?)?;
         Ok(new)
@@ -101,14 +99,14 @@ impl Files {
 
     fn name_seen(&self, new: &Path) -> io::Result<()> {
         step("rename", || std::fs::rename(new, self.seen()))?;
-        let folder = File::open(&self.data)?;
-        step("sync_dir", || folder.sync_all())
+        let folder = Folder::open(&self.data)?;
+        step("sync_dir", || folder.sync())
     }
 
     /// Returns the present stamp of the files.
     pub(super) fn stamp(&self) -> Result<Stamp, ConsentError> {
-        let of = |path: PathBuf| match path.symlink_metadata() {
-            Ok(found) => Ok(Some((found.ino(), found.len(), found.ctime(), found.ctime_nsec()))),
+        let of = |path: PathBuf| match os::stat(&path) {
+            Ok(found) => Ok(Some((found.id, found.byte_count, found.changed_ns))),
             Err(error) if is_missing(&error) => Ok(None),
             Err(source) => Err(ConsentError::Io { doing: "read", path, source }),
         };
@@ -127,26 +125,18 @@ impl Files {
 
     /// As [`Self::lock_if_there`], but creates the folder and the lock.
     pub(super) fn lock_to_write(&self) -> Result<Held, ConsentError> {
-        let mut builder = DirBuilder::new();
-        step("mkdir", || builder.recursive(true).mode(0o700).create(&self.folder))
-            .map_err(|source| ConsentError::Io { doing: "write", path: self.log(), source })?;
+        private::create_folder(&self.folder).map_err(|source| ConsentError::Io {
+            doing: "write",
+            path: self.log(),
+            source,
+        })?;
         self.lock()
     }
 
     fn lock(&self) -> Result<Held, ConsentError> {
         let path = self.folder.join(LOCK_NAME);
-        let open = || {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(false).mode(0o600);
-            let file = options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(&path)?;
-            file.lock()?;
-            Ok(file)
-        };
-        open().map(|lock| Held { _lock: lock }).map_err(|source| ConsentError::Io {
-            doing: "lock",
-            path,
-            source,
-        })
+        let locked = private::lock(&path).map(|lock| Held { _lock: lock });
+        locked.map_err(|source| ConsentError::Io { doing: "lock", path, source })
     }
 
     /// Reads log and head.
@@ -177,9 +167,8 @@ impl Files {
 
     fn lock_that_is_there(&self) -> Result<Option<Held>, ConsentError> {
         let path = self.folder.join(LOCK_NAME);
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
-        match options.open(&path).and_then(|file| file.lock().map(|()| file)) {
+        let opened = OpenOptions::new().read(true).no_link().open(&path);
+        match opened.and_then(|file| file.lock().map(|()| file)) {
             Ok(lock) => Ok(Some(Held { _lock: lock })),
             Err(error) if is_missing(&error) || error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
             Err(source) => Err(ConsentError::Io { doing: "lock", path, source }),
@@ -212,7 +201,7 @@ impl Files {
             if chain.torn > 0 {
                 step("set_len", || log.set_len(chain.len))?;
             }
-            step("sync", || log.sync_data())
+            step("sync", || os::sync_data(&log))
         })?;
         chain.torn = 0;
         if chain.is_ahead {
@@ -263,7 +252,7 @@ impl Files {
             }
             let mut log = self.open_log()?;
             let written = step("write", || log.write_all(text.as_bytes()))
-                .and_then(|()| step("sync", || log.sync_data()))
+                .and_then(|()| step("sync", || os::sync_data(&log)))
                 .and_then(|()| step("rename", || std::fs::rename(&new, self.head())));
             if let Err(error) = written {
                 let _ = step("set_len", || log.set_len(chain.len));
@@ -299,17 +288,13 @@ impl Files {
     }
 
     fn sync_folder(&self) -> io::Result<()> {
-        let folder = File::open(&self.folder)?;
-        step("sync_dir", || folder.sync_all())
+        let folder = Folder::open(&self.folder)?;
+        step("sync_dir", || folder.sync())
     }
 
     fn open_log(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
-        options
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
+        options.append(true).create(true).private().no_link();
         step("create", || options.open(self.log()))
     }
 
@@ -321,14 +306,10 @@ impl Files {
 /// Writes and syncs a small file under its temporary name. Replaces one that a crash left; the lock keeps other processes away.
 fn write_small(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags(OFlags::NOFOLLOW));
+    options.write(true).create(true).truncate(true).private().no_link();
     let mut file = step("create", || options.open(path))?;
     step("write", || file.write_all(text.as_bytes()))?;
-    step("sync", || file.sync_data())
-}
-
-fn flags(flags: OFlags) -> i32 {
-    flags.bits().cast_signed()
+    step("sync", || os::sync_data(&file))
 }
 
 fn is_missing(error: &io::Error) -> bool {
@@ -337,19 +318,16 @@ fn is_missing(error: &io::Error) -> bool {
 
 /// Reads at most `most` + 1 bytes of a regular file; `None`: it does not exist.
 fn read_file(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
-    let file = match options.open(path) {
+    let file = match OpenOptions::new().read(true).no_link().open(path) {
         Ok(file) => file,
         Err(error) if is_missing(&error) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
+    if os::stat_file(&file)?.kind != FileKind::File {
         return Err(io::Error::other("it is not a plain file"));
     }
     // A file that another account can write to proves no consent of the user.
-    check_own(&metadata)?;
+    check_own(&file)?;
     let mut bytes = Vec::new();
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(Some(bytes))

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::store::files::{self, NewFile};
+use minimodel_swarm::store::files::{NewFile, Privacy};
 use minimodel_wire::PeerId;
 
 pub use self::error::{IdentityDamage, IdentityError};
@@ -122,8 +122,7 @@ impl Identity {
         let opened = input::open(path);
         let opened = opened.map_err(|source| IdentityError::Open { path: path.to_owned(), source })?;
         let failed = |source| IdentityError::Read { path: path.to_owned(), source };
-        let metadata = opened.file.metadata().map_err(failed)?;
-        if let Some(exposed) = Exposed::look(&metadata, Others::Nothing) {
+        if let Some(exposed) = Exposed::of_file(&opened.file, Others::Nothing).map_err(failed)? {
             return Err(IdentityError::Exposed { path: path.to_owned(), exposed });
         }
         let mut text = Vec::new();
@@ -148,7 +147,7 @@ fn create(path: &Path) -> Result<Identity, IdentityError> {
     let identity = Identity { key: SigningKey::from_bytes(&seed), path: path.to_owned(), is_new: true };
     // Written whole or not at all, so that a process that starts at the same time never reads half a key.
     let write = || {
-        let mut file = NewFile::create(path, files::PRIVATE)?;
+        let mut file = NewFile::create(path, Privacy::Private)?;
         file.fill(render(&identity.key).as_bytes())?;
         // Some file systems cannot sync a folder; the file itself is synced by then.
         let _ = file.place()?.sync_folder();

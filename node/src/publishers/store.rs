@@ -1,15 +1,14 @@
 //! The file of known publishers: read whole, replaced whole under a lock, bounded.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use minimodel_swarm::os::{FileId, FileKind, OpenWith as _, stat_file};
 use minimodel_swarm::store::files;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
-use rustix::fs::OFlags;
 
 use super::error::PublisherError;
 use super::key::{PublisherKey, Signer};
@@ -54,10 +53,10 @@ type Seen = (FileStamp, Arc<KnownPublishers>);
 /// Identifies one version of the file, which is always replaced and never written in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileStamp {
-    inode: (u64, u64),
+    id: FileId,
     bytes: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+    modified_ns: i128,
+    changed_ns: i128,
 }
 
 impl Publishers {
@@ -86,26 +85,25 @@ impl Publishers {
     pub fn read(&self) -> Result<Arc<KnownPublishers>, PublisherError> {
         let path = self.path();
         let failed = |source| PublisherError::Io { doing: "read", path: path.clone(), source };
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let file = match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
+        let file = match OpenOptions::new().read(true).no_link().open(&path) {
             Ok(file) => file,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(Arc::default());
             }
             Err(error) => return Err(failed(error)),
         };
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
+        let stat = stat_file(&file).map_err(failed)?;
+        if stat.kind != FileKind::File {
             return Err(failed(io::Error::other("it is no ordinary file")));
         }
-        if let Some(exposed) = Exposed::look(&metadata, Others::Read) {
+        if let Some(exposed) = Exposed::judge(&stat, Others::Read) {
             return Err(PublisherError::NotOurs { path, exposed });
         }
         let stamp = FileStamp {
-            inode: (metadata.dev(), metadata.ino()),
-            bytes: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            id: stat.id,
+            bytes: stat.byte_count,
+            modified_ns: stat.modified_ns,
+            changed_ns: stat.changed_ns,
         };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, known)) = last.as_ref().filter(|(of, _)| *of == stamp) {
@@ -282,8 +280,11 @@ impl Publishers {
         private::create_folder(&self.folder).map_err(|error| failed(&self.folder, error))?;
         let locked = self.folder.join(LOCK_NAME);
         // Held until the end of this function, so that two processes never lose each other's keys.
-        let _lock =
-            lock(&locked).map_err(|source| PublisherError::Io { doing: "lock", path: locked, source })?;
+        let _lock = private::lock(&locked).map_err(|source| PublisherError::Io {
+            doing: "lock",
+            path: locked,
+            source,
+        })?;
         let before = self.read()?;
         let mut known = KnownPublishers::clone(&before);
         let changed = change(&mut known)?;
@@ -310,13 +311,4 @@ fn add(known: &mut KnownPublishers, publisher: &str, key: KeyRecord) -> Result<(
 
 fn unknown(publisher: &str) -> PublisherError {
     PublisherError::Unknown(publisher.to_owned())
-}
-
-fn lock(path: &Path) -> io::Result<File> {
-    let no_follow = OFlags::NOFOLLOW.bits().cast_signed();
-    let mut options = OpenOptions::new();
-    let file =
-        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(no_follow).open(path)?;
-    file.lock()?;
-    Ok(file)
 }

@@ -4,10 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use minimodel_swarm::store::files::NewFile;
-
-/// Permissions of an ordinary output before the user's mask.
-pub const ORDINARY_MODE: u32 = 0o666;
+use minimodel_swarm::store::files::{NewFile, Privacy};
 
 /// Why an output file could not be made.
 ///
@@ -70,7 +67,7 @@ pub enum Taken {
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
     check_free(path)?;
     let failed = |source| OutputError::Io { path: path.to_owned(), source };
-    let mut file = NewFile::create(path, ORDINARY_MODE).map_err(failed)?;
+    let mut file = NewFile::create(path, Privacy::Ordinary).map_err(failed)?;
     file.fill(bytes).map_err(failed)?;
     let named = file.place().map_err(failed)?;
     // Some file systems cannot sync a folder; the file itself is synced by then.
@@ -81,7 +78,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
 /// Checks that an ordinary file can be created: its name is free, and its folder takes a temporary file.
 pub fn check_can_be_made(path: &Path) -> Result<(), OutputError> {
     check_free(path)?;
-    let made = NewFile::create(path, ORDINARY_MODE);
+    let made = NewFile::create(path, Privacy::Ordinary);
     made.map(drop).map_err(|source| OutputError::Io { path: path.to_owned(), source })
 }
 

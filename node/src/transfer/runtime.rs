@@ -3,8 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use rustix::io::fcntl_dupfd_cloexec;
 use tokio::runtime::Runtime;
+
+use crate::os;
 
 /// Name of this software in a Hello.
 pub const SOFTWARE: &str = concat!("minimodel/", env!("CARGO_PKG_VERSION"));
@@ -71,7 +72,5 @@ const SPARE_FILES: usize = 16;
 ///
 /// The operating system's error.
 pub fn check_spare_files() -> io::Result<()> {
-    let stderr = io::stderr();
-    let spare: Result<Vec<_>, _> = (0..SPARE_FILES).map(|_| fcntl_dupfd_cloexec(&stderr, 0)).collect();
-    Ok(spare.map(drop)?)
+    os::check_spare_files(SPARE_FILES)
 }

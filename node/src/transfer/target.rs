@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 use std::fs::Metadata;
 use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use minimodel_swarm::os::stat_target;
 use minimodel_swarm::store::{
     self, Disk as _, History, Open, PartSpec, Published, RealDisk, StoreError, files, step,
 };
@@ -17,9 +17,6 @@ use super::Run;
 use super::output_file::{self, OutputError};
 use crate::check::CheckError;
 use crate::input;
-
-/// The unit of `st_blocks`, whatever the block size of the file system.
-const BLOCK_BYTES: u64 = 512;
 
 /// Why a file cannot be put where it was to go. Nothing was fetched, and what is there was left as it is.
 ///
@@ -261,8 +258,7 @@ impl Target {
     /// of the rest of the file.
     pub(super) fn opening(&self, error: StoreError) -> StoreError {
         let StoreError::NoSpace { path, needed, free } = error else { return error };
-        let there =
-            self.folder.join(self.part_name()).metadata().map_or(0, |there| there.blocks() * BLOCK_BYTES);
+        let there = stat_target(&self.folder.join(self.part_name())).map_or(0, |there| there.stored_bytes);
         let rest = self.spec.layout.byte_count().saturating_sub(there);
         StoreError::NoSpace { path, needed: needed.max(rest), free }
     }

@@ -12,6 +12,8 @@ use std::time::Instant;
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncTimer, AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller};
 
+use crate::os;
+
 /// The longest payload of UDP over IPv4, whatever the MTU; also the most that one segmented send may carry.
 pub const MAX_DATAGRAM: u16 = u16::MAX - UDP_HEADER - IPV4_HEADER;
 const UDP_HEADER: u16 = 8;
@@ -147,20 +149,9 @@ pub(super) fn route_payload(remote: SocketAddr) -> Option<u16> {
     };
     let socket = UdpSocket::bind(SocketAddr::new(any, 0)).ok()?;
     socket.connect(remote).ok()?;
-    let mtu = route_mtu(&socket, remote.is_ipv4())?;
+    let mtu = os::route_mtu(&socket, remote.is_ipv4())?;
     let payload = mtu.checked_sub(u32::from(header + UDP_HEADER))?;
     Some(u16::try_from(payload).unwrap_or(u16::MAX).min(MAX_DATAGRAM))
-}
-
-#[cfg(target_os = "linux")]
-fn route_mtu(socket: &UdpSocket, is_ipv4: bool) -> Option<u32> {
-    let mtu = if is_ipv4 { rustix::net::sockopt::ip_mtu } else { rustix::net::sockopt::ipv6_mtu };
-    mtu(socket).ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn route_mtu(_: &UdpSocket, _: bool) -> Option<u32> {
-    None
 }
 
 #[cfg(test)]

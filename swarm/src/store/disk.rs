@@ -7,6 +7,8 @@
 use std::io;
 use std::path::PathBuf;
 
+pub use crate::os::{Open, Owner};
+
 /// One directory, and the operations on names inside it.
 pub trait Disk: Send + Sync + 'static {
     /// An open file of this disk.
@@ -97,17 +99,6 @@ pub trait DiskFile: Send + Sync + 'static {
     }
 }
 
-/// How a file is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Open {
-    /// For reading; a second name (hard link) is accepted.
-    Read,
-    /// For reading and writing; it must be there.
-    Existing,
-    /// For reading and writing; made anew, and [`io::ErrorKind::AlreadyExists`] where the name is taken.
-    New,
-}
-
 /// Why a file could not be opened.
 #[derive(Debug)]
 pub enum OpenError {
@@ -181,17 +172,6 @@ pub struct FileStat {
     pub modified_ns: i128,
     /// Last change of content or attributes, nanoseconds since 1970.
     pub changed_ns: i128,
-}
-
-/// The owner of a file, as seen by this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// The account under which this process runs.
-    User,
-    /// The superuser, who may change any file in any case.
-    Root,
-    /// Another account.
-    Other,
 }
 
 impl FileStat {

@@ -11,19 +11,11 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::BorrowedFd;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, RenameFlags, linkat, openat, renameat, renameat_with, unlinkat,
-};
-use rustix::io::{Errno, retry_on_intr};
-
 use super::step;
-
-/// Mode of a file that only its user may read.
-pub const PRIVATE: u32 = 0o600;
+pub use crate::os::Privacy;
+use crate::os::{self, Base, Folder};
 
 /// Bytes of the final name that a temporary name shows: a name may have 255 bytes at most.
 const SHOWN_BYTES: usize = 100;
@@ -37,7 +29,7 @@ const TRIES: u32 = 16;
 #[derive(Debug)]
 pub struct NewFile<'f> {
     file: File,
-    folder: BorrowedFd<'f>,
+    folder: Base<'f>,
     path: PathBuf,
     temporary: PathBuf,
     has_its_name: bool,
@@ -47,18 +39,18 @@ pub struct NewFile<'f> {
 #[derive(Debug)]
 #[must_use = "a power loss may take the name until the folder is synced"]
 pub struct Named<'f> {
-    folder: BorrowedFd<'f>,
+    folder: Base<'f>,
     path: PathBuf,
 }
 
 impl NewFile<'static> {
-    /// Creates the temporary file for `path`, with `mode` less the user's mask.
+    /// Creates the temporary file for `path`.
     ///
     /// # Errors
     ///
     /// `path` names no file, or the system's error.
-    pub fn create(path: &Path, mode: u32) -> io::Result<Self> {
-        Self::create_in(CWD, path, mode)
+    pub fn create(path: &Path, privacy: Privacy) -> io::Result<Self> {
+        Self::create_at(Base::current(), path, privacy)
     }
 }
 
@@ -68,19 +60,21 @@ impl<'f> NewFile<'f> {
     /// # Errors
     ///
     /// As [`NewFile::create`].
-    pub fn create_in(folder: BorrowedFd<'f>, path: &Path, mode: u32) -> io::Result<Self> {
+    pub fn create_in(folder: &'f Folder, path: &Path, privacy: Privacy) -> io::Result<Self> {
+        Self::create_at(folder.base(), path, privacy)
+    }
+
+    fn create_at(folder: Base<'f>, path: &Path, privacy: Privacy) -> io::Result<Self> {
         let name = path
             .file_name()
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         for _ in 0..TRIES {
             let temporary = path.with_file_name(temporary_name(name));
-            let create = || openat(folder, &temporary, flags, Mode::from_raw_mode(mode));
-            match step("create", || retry_on_intr(create)) {
-                Err(Errno::EXIST) => {}
-                Err(error) => return Err(error.into()),
+            match step("create", || folder.create(&temporary, privacy)) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
                 Ok(file) => {
-                    let (file, path) = (File::from(file), path.to_owned());
+                    let path = path.to_owned();
                     return Ok(Self { file, folder, path, temporary, has_its_name: false });
                 }
             }
@@ -135,11 +129,11 @@ impl<'f> NewFile<'f> {
 
     fn rename(&mut self) -> io::Result<()> {
         let (folder, from, to) = (self.folder, &self.temporary, &self.path);
-        Ok(step("rename", || renameat(folder, from, folder, to))?)
+        step("rename", || folder.rename(from, to))
     }
 
     fn name_synced(mut self, rename: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<Named<'f>> {
-        step("sync", || self.file.sync_all())?;
+        step("sync", || os::sync_all(&self.file))?;
         rename(&mut self)?;
         self.has_its_name = true;
         Ok(Named { folder: self.folder, path: self.path.clone() })
@@ -150,7 +144,7 @@ impl Drop for NewFile<'_> {
     fn drop(&mut self) {
         if !self.has_its_name {
             // Best effort: a leftover is only space, and the caller gets the first error.
-            let _ = unlinkat(self.folder, &self.temporary, AtFlags::empty());
+            let _ = self.folder.remove(&self.temporary);
         }
     }
 }
@@ -172,7 +166,7 @@ impl Named<'_> {
 ///
 /// The system's error.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut new = NewFile::create(path, PRIVATE)?;
+    let mut new = NewFile::create(path, Privacy::Private)?;
     new.fill(bytes)?;
     new.replace()?.sync_folder()
 }
@@ -183,17 +177,17 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// [`io::ErrorKind::AlreadyExists`] when the name is taken, by whatever it is; or the system's error.
 pub fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
-    rename_without_replacing_in(CWD, from, to)
+    rename_without_replacing_in(Base::current(), from, to)
 }
 
-fn rename_without_replacing_in(folder: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<()> {
-    step("rename", || match renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
+fn rename_without_replacing_in(folder: Base<'_>, from: &Path, to: &Path) -> io::Result<()> {
+    step("rename", || match folder.rename_no_replace(from, to) {
         // Some file systems do not support this rename; a hard link does not replace a file either.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            linkat(folder, from, folder, to, AtFlags::empty())?;
-            Ok(unlinkat(folder, from, AtFlags::empty())?)
+        Err(error) if os::is_unsupported(&error) => {
+            folder.add_name(from, to)?;
+            folder.remove(from)
         }
-        other => Ok(other?),
+        answer => answer,
     })
 }
 
@@ -203,13 +197,12 @@ fn rename_without_replacing_in(folder: BorrowedFd<'_>, from: &Path, to: &Path) -
 ///
 /// The system's error; some file systems cannot sync a folder.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
-    sync_folder_in(CWD, path)
+    sync_folder_in(Base::current(), path)
 }
 
-fn sync_folder_in(folder: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = File::from(retry_on_intr(|| openat(folder, folder_of(path), flags, Mode::empty()))?);
-    step("sync_dir", || folder.sync_all())
+fn sync_folder_in(base: Base<'_>, path: &Path) -> io::Result<()> {
+    let folder = base.open_folder(folder_of(path))?;
+    step("sync_dir", || folder.sync())
 }
 
 /// Returns the folder of a path, `.` where it names none.
@@ -221,9 +214,9 @@ pub fn folder_of(path: &Path) -> &Path {
 }
 
 fn temporary_name(name: &OsStr) -> OsString {
-    let bytes = name.as_bytes();
+    let bytes = name.as_encoded_bytes();
     let mut temporary = OsString::from(".");
-    temporary.push(OsStr::from_bytes(bytes.get(..SHOWN_BYTES).unwrap_or(bytes)));
+    temporary.push(os::text_of_bytes(bytes.get(..SHOWN_BYTES).unwrap_or(bytes)));
     temporary.push(format!(".{:0NUMBER_DIGITS$x}{SUFFIX}", fastrand::u64(..)));
     temporary
 }
@@ -238,7 +231,6 @@ pub fn named_in_temporary(name: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::fd::AsFd as _;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
@@ -251,15 +243,15 @@ mod tests {
     fn file_gets_its_name_once_whole_and_a_dropped_file_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
-        let mut new = NewFile::create(&path, PRIVATE).unwrap();
+        let mut new = NewFile::create(&path, Privacy::Private).unwrap();
         new.fill(b"all").unwrap();
         assert!(!path.exists());
         let [temporary] = &names(folder.path())[..] else { panic!("one file") };
         assert_eq!(named_in_temporary(temporary.to_str().unwrap()), Some("a.txt"));
         new.place().unwrap().sync_folder().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"all");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, PRIVATE);
-        drop(NewFile::create(&folder.path().join("b.txt"), PRIVATE).unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(NewFile::create(&folder.path().join("b.txt"), Privacy::Private).unwrap());
         assert_eq!(names(folder.path()), ["a.txt"]);
     }
 
@@ -272,7 +264,7 @@ mod tests {
         symlink("nowhere", at("link")).unwrap();
         fs::create_dir(at("folder")).unwrap();
         for name in ["taken", "link", "folder"] {
-            let mut new = NewFile::create(&at(name), PRIVATE).unwrap();
+            let mut new = NewFile::create(&at(name), Privacy::Private).unwrap();
             new.fill(b"ours").unwrap();
             assert_eq!(new.place().unwrap_err().kind(), io::ErrorKind::AlreadyExists, "{name}");
         }
@@ -293,9 +285,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (before, after) = (root.path().join("before"), root.path().join("after"));
         fs::create_dir(&before).unwrap();
-        let folder = File::open(&before).unwrap();
+        let folder = Folder::open(&before).unwrap();
         fs::rename(&before, &after).unwrap();
-        let mut new = NewFile::create_in(folder.as_fd(), Path::new("name"), PRIVATE).unwrap();
+        let mut new = NewFile::create_in(&folder, Path::new("name"), Privacy::Private).unwrap();
         new.fill(b"ours").unwrap();
         new.place().unwrap().sync_folder().unwrap();
         assert_eq!(fs::read(after.join("name")).unwrap(), b"ours");
@@ -306,7 +298,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("n".repeat(255));
         replace(&path, b"x").unwrap();
-        assert!(NewFile::create(&folder.path().join(".."), PRIVATE).is_err());
+        assert!(NewFile::create(&folder.path().join(".."), Privacy::Private).is_err());
         for other in
             ["", ".new", "a.new", ".a.new", ".a.0123.new", ".a.0123456789abcdef", "a.0123456789abcdef.new"]
         {

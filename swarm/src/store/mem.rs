@@ -10,10 +10,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::io::Errno;
-
 use super::disk::{Disk, DiskFile, FileStat, Open, OpenError, Owner};
 use super::mem_node::Node;
+use crate::os;
 
 /// What happens to a disk between two processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -337,7 +336,7 @@ impl World {
         let number = self.calls;
         self.calls += 1;
         if self.is_halted() {
-            return Err(io::Error::from(Errno::IO));
+            return Err(os::device_error());
         }
         self.failing.get(&number).map_or(Ok(()), |&error| Err(io::Error::from_raw_os_error(error)))
     }
@@ -348,11 +347,12 @@ impl World {
     }
 
     fn node(&mut self, id: u64) -> io::Result<&mut Node> {
-        self.nodes.get_mut(&id).ok_or_else(|| io::Error::from(Errno::STALE))
+        self.nodes.get_mut(&id).ok_or_else(|| io::Error::from(io::ErrorKind::StaleNetworkFileHandle))
     }
 
     fn file_stat(&self, id: u64) -> io::Result<FileStat> {
-        let node = self.nodes.get(&id).ok_or_else(|| io::Error::from(Errno::STALE))?;
+        let node =
+            self.nodes.get(&id).ok_or_else(|| io::Error::from(io::ErrorKind::StaleNetworkFileHandle))?;
         Ok(FileStat {
             not_a_file: None,
             owner: Owner::User,

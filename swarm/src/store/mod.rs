@@ -56,7 +56,7 @@ pub use open::{Opener, Resumed};
 pub use orphan::put_orphan_record_aside;
 pub use part::{Kept, MAX_BLAMES, Part, PartSpec};
 pub use prefix::{PrefixAborted, PrefixReader};
-pub use real::{RealDisk, RealFile, is_fresh_name, others_may_write};
+pub use real::{RealDisk, RealFile, is_fresh_name};
 pub use serve::{ChunkBytes, ChunkSource};
 pub use similarity::{RepairIf, Similarity};
 pub use source::{FileSource, SourceFile};

@@ -25,7 +25,7 @@ mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use rustix::process::{Signal, getpid, kill_process};
+    use crate::os;
 
     static PLAN: OnceLock<Plan> = OnceLock::new();
 
@@ -67,7 +67,6 @@ mod armed {
 
     /// Ends this process as `kill -9` would.
     pub(super) fn end() {
-        // A process may always signal itself, and this signal comes before the call returns.
-        let _ = kill_process(getpid(), Signal::KILL);
+        os::kill_this_process();
     }
 }

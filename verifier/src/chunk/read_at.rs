@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Layout;
 use crate::digest::Digest;
+use crate::os;
 
 /// Bytes that several threads can read at once, each at its own offset.
 pub trait ReadAt: Sync {
@@ -14,10 +15,9 @@ pub trait ReadAt: Sync {
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()>;
 }
 
-#[cfg(unix)]
 impl ReadAt for std::fs::File {
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(self, buf, offset)
+        os::read_exact_at(self, buf, offset)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Recognizes a file by its first bytes and never by its name.
 
-use minimodel_swarm::store::inspect::MAGIC;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+
+use minimodel_swarm::store::inspect::MAGIC;
+use minimodel_verifier::os;
 
 /// Bytes that are read to recognize a file: enough for its first line that is neither empty nor a comment.
 const LOOK_BYTES: usize = 4096;
@@ -36,7 +37,7 @@ pub(super) fn of(file: &File) -> io::Result<Kind> {
     let mut head = vec![0; LOOK_BYTES];
     let mut len = 0;
     while let Some(rest) = head.get_mut(len..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, len as u64) {
+        match os::read_at(file, rest, len as u64) {
             Ok(0) => break,
             Ok(read) => len += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

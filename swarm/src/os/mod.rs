@@ -1,0 +1,39 @@
+//! The operating system: everything that differs by system, as one small interface in the words of this program.
+//!
+//! No other module of this crate names a system, a file descriptor, a mode or an error number, and the crates above use
+//! these functions where they need the same thing; `testing/structure` holds both. Each file below answers for one system or
+//! family; `docs/platforms.md` has the promises and the call that keeps each.
+//!
+//! - [`Folder`], [`Base`]: an open folder, and names relative to one.
+//! - [`Stat`]: owner, rights, identity and times of a file.
+//! - [`OpenWith`], [`create_private_folder`], [`make_private`], [`create_link`]: files for this user alone, and links.
+//! - [`sync_data`], [`sync_all`]: until the disk has it.
+//! - [`is_loop`], [`is_out_of_files`], [`is_unsupported`]: what an error means.
+//! - [`route_mtu`], [`open_file_limit`], [`is_process`]: facts of the machine.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+mod types;
+#[cfg(unix)]
+mod unix;
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+compile_error!("this system is not supported: docs/platforms.md says which are, and what each must promise");
+
+#[cfg(target_os = "linux")]
+use self::linux as system;
+#[cfg(target_os = "macos")]
+use self::macos as system;
+
+pub use self::system::{forget_cache, free_bytes, route_mtu, sync_all, sync_data};
+pub use self::types::{FileId, FileKind, Open, Owner, Privacy, Stat};
+pub use self::unix::errors::{device_error, is_loop, is_out_of_files, is_unsupported};
+pub use self::unix::files::{OpenWith, create_link, create_private_folder, make_private, write_at};
+pub use self::unix::folder::{Base, Folder};
+#[cfg(debug_assertions)]
+pub use self::unix::process::kill_this_process;
+pub use self::unix::process::{end_this_process, is_process, open_file_limit};
+pub use self::unix::stat::{Rights, stat, stat_file, stat_target, user_account};
+pub use self::unix::text::text_of_bytes;

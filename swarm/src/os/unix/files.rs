@@ -1,0 +1,80 @@
+//! Files and folders for this user alone, links, and writes at an offset.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// Readable and writable by its owner alone.
+const PRIVATE_FILE: u32 = 0o600;
+/// Usable by its owner alone.
+const PRIVATE_FOLDER: u32 = 0o700;
+
+/// Ways to open a file that std has under another name on each system.
+pub trait OpenWith {
+    /// A file that is created can be read and written by this user alone.
+    fn private(&mut self) -> &mut Self;
+
+    /// A link of this name is refused ([`is_loop`](super::super::is_loop)), and a named pipe is not waited for.
+    fn no_link(&mut self) -> &mut Self;
+
+    /// A named pipe is not waited for; a link is followed.
+    fn no_wait(&mut self) -> &mut Self;
+}
+
+impl OpenWith for OpenOptions {
+    fn private(&mut self) -> &mut Self {
+        self.mode(PRIVATE_FILE)
+    }
+
+    fn no_link(&mut self) -> &mut Self {
+        self.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+    }
+
+    fn no_wait(&mut self) -> &mut Self {
+        self.custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+    }
+}
+
+/// Creates a folder and its missing parents, for this user alone; one that is there is left as it is.
+///
+/// # Errors
+///
+/// The system's error.
+pub fn create_private_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(folder)
+}
+
+/// Takes a file from all other accounts, if they have any right to it.
+///
+/// # Errors
+///
+/// The system's error.
+pub fn make_private(file: &File) -> io::Result<()> {
+    if file.metadata()?.mode() & 0o777 == PRIVATE_FILE {
+        return Ok(());
+    }
+    file.set_permissions(Permissions::from_mode(PRIVATE_FILE))
+}
+
+/// Creates a symbolic link to a file.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::AlreadyExists`] when the name is taken, or the system's error.
+pub fn create_link(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+/// Writes at `offset`; fewer bytes than given are possible.
+///
+/// # Errors
+///
+/// The system's error.
+pub fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    file.write_at(bytes, offset)
+}

@@ -1,0 +1,26 @@
+//! Reads of a file at an offset: the one thing that this crate asks of a system and that std names differently on each.
+
+use std::fs::File;
+use std::io;
+#[cfg(unix)]
+use std::os::unix::fs::FileExt as _;
+
+/// Reads at `offset`; fewer bytes than asked are possible, 0 is the end of the file.
+///
+/// # Errors
+///
+/// The system's error.
+#[cfg(unix)]
+pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    file.read_at(buffer, offset)
+}
+
+/// Fills `buffer` from `offset` on.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::UnexpectedEof`] when the file ends before that, or the system's error.
+#[cfg(unix)]
+pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    file.read_exact_at(buffer, offset)
+}
