@@ -59,9 +59,7 @@ fn names(sources: &[Source]) -> Vec<Named<'_>> {
         sources.iter().map(|source| whole(source.of, &source.module)).collect();
     let mut found = Vec::new();
     for source in sources {
-        let mut paths = Paths::default();
-        paths.visit_file(&source.file);
-        for path in paths.0 {
+        for path in named_paths(&source.file) {
             let Some(target) = resolve(source, &path, &modules) else { continue };
             let from = whole(source.of, &source.module);
             let common = from.iter().zip(&target).take_while(|(a, b)| a == b).count();
@@ -133,7 +131,13 @@ fn circles(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<BTreeSet<String>> 
     groups.into_iter().collect()
 }
 
-/// The paths that a file names, in `use` declarations and in code.
+/// The paths that a file names, in `use` declarations and in code; not those in the arguments of macros.
+pub(super) fn named_paths(file: &syn::File) -> Vec<Vec<String>> {
+    let mut paths = Paths::default();
+    paths.visit_file(file);
+    paths.0
+}
+
 #[derive(Default)]
 struct Paths(Vec<Vec<String>>);
 
