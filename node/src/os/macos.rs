@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-/// Whether a path lies on a file system of this machine that keeps a change time which no program can set: none is known
-/// here, since it was not tried whether `setattrlist(2)` can set that of APFS. It costs a full check at each share.
+/// Whether a path lies on a file system of this machine that keeps a change time which no program can set. None is known
+/// here: by `setattrlist(2)` that of APFS and HFS+ cannot be set, but it was not tried whether each way to write to a file
+/// changes it at once, a memory map among them. It costs a full check at each share.
 pub(crate) fn keeps_change_times(_: &Path) -> bool {
     false
 }
