@@ -24,6 +24,7 @@ mod publisher;
 mod report;
 mod request;
 mod run;
+mod service;
 mod settings;
 mod show;
 mod size;
@@ -37,4 +38,14 @@ mod watcher;
 /// Runs the program with the arguments of this process.
 pub fn main() -> std::process::ExitCode {
     run::run().into()
+}
+
+/// The command line as clap describes it: what man pages are made from.
+pub fn command() -> clap::Command {
+    <args::Cli as clap::CommandFactory>::command()
+}
+
+/// The unit of the companion that packages install for the users of a Linux machine, with the program at `program`.
+pub fn companion_unit(program: &str) -> String {
+    service::packaged_unit(program)
 }

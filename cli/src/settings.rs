@@ -10,6 +10,7 @@ use minimodel::Home;
 
 use crate::args::{ColorChoice, Global, ProgressChoice};
 use crate::printer::{OutputMode, Printer};
+use crate::service::Variables;
 
 /// Environment variables that name the folders; an empty one counts as not set.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +47,7 @@ impl FolderVariables {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     folder_variables: FolderVariables,
+    service: Variables,
     has_no_color: bool,
     has_dumb_terminal: bool,
     stdin_is_terminal: bool,
@@ -68,6 +70,7 @@ impl Environment {
                 xdg_data: variable("XDG_DATA_HOME"),
                 xdg_state: variable("XDG_STATE_HOME"),
             },
+            service: Variables::read(variable),
             has_no_color: variable("NO_COLOR").is_some(),
             has_dumb_terminal: variable("TERM").is_some_and(|term| term == "dumb"),
             stdin_is_terminal: stdin().is_terminal(),
@@ -167,6 +170,8 @@ pub(crate) struct Context {
     pub(crate) printer: std::sync::Arc<Printer>,
     /// Folders of this program's own files.
     pub(crate) home: Home,
+    /// What a service of this user must be told.
+    pub(crate) service: Variables,
 }
 
 impl Context {
@@ -174,13 +179,19 @@ impl Context {
     pub(crate) fn new(global: &Global, environment: &Environment) -> Self {
         let settings = Settings::resolve(global, environment);
         let printer = std::sync::Arc::new(Printer::new(settings.output_mode));
-        Self { settings, printer, home: environment.folder_variables.resolve() }
+        Self {
+            settings,
+            printer,
+            home: environment.folder_variables.resolve(),
+            service: environment.service.clone(),
+        }
     }
 
     /// A context with the same folders for work in the background: it asks no question and prints no answer.
     pub(crate) fn unattended(&self) -> Self {
         let settings = Settings { can_ask: false, progress: ProgressChoice::None, ..self.settings.clone() };
-        Self { settings, printer: std::sync::Arc::new(Printer::mute()), home: self.home.clone() }
+        let printer = std::sync::Arc::new(Printer::mute());
+        Self { settings, printer, home: self.home.clone(), service: self.service.clone() }
     }
 }
 

@@ -31,6 +31,10 @@ pub(crate) enum CompanionAction {
     Stop,
     /// Say whether it runs, and where
     Status,
+    /// Let the system start it with each of your sessions; asks first
+    Install(CompanionInstallArgs),
+    /// Take back what install did; asks first
+    Uninstall(ServiceOptions),
 }
 
 /// `minimodel companion run` and `start`.
@@ -42,4 +46,25 @@ pub(crate) struct CompanionRunArgs {
     /// In a session of its own, so that it outlives the terminal
     #[arg(long, hide = true)]
     pub(crate) detached: bool,
+}
+
+/// `minimodel companion install`.
+#[derive(Debug, Args)]
+pub(crate) struct CompanionInstallArgs {
+    /// The port of its interface on both loopback addresses; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0, env = "MINIMODEL_PORT", hide_env_values = true)]
+    pub(crate) port: u16,
+    #[command(flatten)]
+    pub(crate) options: ServiceOptions,
+}
+
+/// How the two verbs around the service go about it.
+#[derive(Debug, Args)]
+pub(crate) struct ServiceOptions {
+    /// Agree to what it would write, remove and run, where no question can be asked
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) yes: bool,
+    /// Print the file and the commands, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }

@@ -6,12 +6,16 @@ mod consent_flag;
 mod global;
 mod library;
 mod local;
+#[cfg(test)]
+mod pages;
 mod publisher;
 mod running;
 mod transfer;
 mod value;
 
-pub(crate) use companion::{CompanionAction, CompanionArgs, CompanionRunArgs, HandingOptions};
+pub(crate) use companion::{
+    CompanionAction, CompanionArgs, CompanionInstallArgs, CompanionRunArgs, HandingOptions, ServiceOptions,
+};
 pub(crate) use consent::{
     AnnounceArgs, AnnounceOnArgs, AnnounceVerb, ConsentArgs, ConsentGrantArgs, ConsentVerb,
 };

@@ -1,5 +1,7 @@
 //! `minimodel companion`: the service that keeps a user's models.
 
+mod service;
+
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -41,6 +43,8 @@ pub(crate) fn run(args: &CompanionArgs, context: &Context) -> Result<(), Failure
         CompanionAction::Start(args) => start(args, context),
         CompanionAction::Stop => stop(context),
         CompanionAction::Status => status(context),
+        CompanionAction::Install(args) => service::install(args, context),
+        CompanionAction::Uninstall(options) => service::uninstall(options, context),
     }
 }
 

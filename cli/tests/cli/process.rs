@@ -345,8 +345,12 @@ const PROMPT: &str = "Type yes to agree: ";
 /// Runs a verb at a terminal and answers one word a question. Returns all that was shown until the last answer, and
 /// the process.
 pub(crate) fn answer(home: &Home, line: &[&str], words: &[&str]) -> (String, Running) {
+    answer_command(home.command(line), words)
+}
+
+/// Runs a command as `answer` does.
+pub(crate) fn answer_command(mut command: Command, words: &[&str]) -> (String, Running) {
     let (mut person, process) = terminal();
-    let mut command = home.command(line);
     command.stdin(Stdio::from(process.try_clone().unwrap()));
     let running = Running::start_on(&mut command, None, Some(process.into()));
     drop(command);

@@ -17,6 +17,8 @@ mod limits;
 mod publishers;
 mod restart;
 mod revoke;
+#[cfg(target_os = "linux")]
+mod service;
 mod several;
 mod shared;
 mod spent;

@@ -1,0 +1,348 @@
+//! `minimodel companion install` and `uninstall`: the companion as a service of the user's session.
+//!
+//! Both show the file and the commands before they ask, and touch no file but one that `install` wrote and nobody changed.
+
+use std::ffi::OsStr;
+use std::io;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use minimodel::private;
+use serde_json::json;
+
+use super::{LOOK_EVERY, STARTING, UNREACHED, runs_already};
+use crate::args::{CompanionInstallArgs, ServiceOptions};
+use crate::companion::{self, running};
+use crate::escape;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+use crate::printer::{Line, Tone};
+use crate::service::{Definition, DefinitionError, Found, Job, Manager, Step, look};
+use crate::settings::Context;
+
+/// Name of the file for the companion's messages, where the manager keeps no log.
+const LOG_NAME: &str = "companion-service.log";
+/// Bytes from the end of what a failed command said.
+const LAST_BYTES: usize = 1_024;
+/// Text of a refusal before anything has happened.
+const NOTHING_DONE: &str = "nothing was written or run";
+
+/// One of the two verbs, for questions and failures.
+struct Act<'a> {
+    /// True for `install`, false for `uninstall`.
+    installs: bool,
+    definition: &'a Definition,
+    /// The commands, in their order.
+    steps: Vec<&'a Step>,
+}
+
+/// `minimodel companion install`.
+pub(super) fn install(args: &CompanionInstallArgs, context: &Context) -> Result<(), Failure> {
+    let definition = define(args.port, context)?;
+    let found = found(&definition)?;
+    let act =
+        Act { installs: true, definition: &definition, steps: definition.steps.install.iter().collect() };
+    if args.options.dry_run {
+        return act.plan(context);
+    }
+    let companion = running(context)?;
+    match (found, companion) {
+        (Found::Foreign, _) => {
+            let path = escape::shell_word(definition.path.as_os_str());
+            let hint =
+                format!("nothing is overwritten: move it away, `mv {path} {path}.mine`, and run this again");
+            return Err(act.foreign(hint));
+        }
+        (Found::Nothing, Some(client)) => return Err(runs_already(&client.address().to_string())),
+        (Found::Same, Some(_)) => {
+            context.printer.note("it is installed already, and its companion runs");
+            return act.answer("installed", context);
+        }
+        _ => {}
+    }
+    act.agree(&args.options, context)?;
+    act.probe()?;
+    let folder = companion::places(context)?.folder;
+    private::create_folder(&folder).map_err(|error| Failure::writing("folder", &folder, &error))?;
+    if found != Found::Nothing {
+        // An earlier definition of ours: its service may run, or may never have been started.
+        withdraw(&definition, context)?;
+        await_end(context)?;
+    }
+    if let Some(folder) = definition.path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::writing("folder", folder, &error))?;
+    }
+    output::write("definition", &definition.path, definition.text.as_bytes())?;
+    for step in &definition.steps.install {
+        if let Err(cause) = run(step, context) {
+            withdraw(&definition, context)?;
+            let error = format!("`{}` failed, and the file was taken back", shown(step));
+            let hint = "correct what it names; or go without a service: `minimodel companion start`";
+            return Err(Failure::new(Exit::Unexpected, error, hint).because(cause));
+        }
+    }
+    await_start(&definition, context)?;
+    for note in &definition.notes {
+        context.printer.note(note.as_str());
+    }
+    act.answer("installed", context)
+}
+
+/// `minimodel companion uninstall`.
+pub(super) fn uninstall(options: &ServiceOptions, context: &Context) -> Result<(), Failure> {
+    let definition = define(0, context)?;
+    let steps = definition.steps.uninstall.iter().chain(&definition.steps.forget).collect();
+    let act = Act { installs: false, definition: &definition, steps };
+    match found(&definition)? {
+        Found::Nothing => {
+            context
+                .printer
+                .note(format!("no service is installed: `{}` is not there", escape::path(&definition.path)));
+            return act.event("absent", context);
+        }
+        Found::Foreign => {
+            let commands: Vec<String> =
+                definition.steps.uninstall.iter().map(|step| format!("`{}`", shown(step))).collect();
+            let path = escape::shell_word(definition.path.as_os_str());
+            let hint = format!("end and remove it yourself: {}, then `rm {path}`", commands.join(", "));
+            return Err(act.foreign(hint));
+        }
+        Found::Same | Found::Ours => {}
+    }
+    if options.dry_run {
+        return act.plan(context);
+    }
+    act.agree(options, context)?;
+    act.probe()?;
+    withdraw(&definition, context)?;
+    context.printer.note("what ran goes on with the next start: `minimodel companion start`");
+    act.answer("uninstalled", context)
+}
+
+impl Act<'_> {
+    fn verb(&self) -> &'static str {
+        if self.installs { "install" } else { "uninstall" }
+    }
+
+    /// Prints what would be done, and does nothing.
+    fn plan(&self, context: &Context) -> Result<(), Failure> {
+        if context.printer.is_json() {
+            return self.event("planned", context);
+        }
+        context.printer.note(format!("file: {}", escape::path(&self.definition.path)));
+        for step in &self.steps {
+            context.printer.note(format!("command: {}", shown(step)));
+        }
+        if self.installs {
+            context.printer.answer_bytes(self.definition.text.as_bytes())
+        } else {
+            context.printer.answer_path(&self.definition.path)
+        }
+    }
+
+    /// Requires the user's agreement to this file and these commands, by flag or by answer.
+    fn agree(&self, options: &ServiceOptions, context: &Context) -> Result<(), Failure> {
+        if options.yes {
+            return Ok(());
+        }
+        let refused = |cause: &str| {
+            let hint = format!(
+                "see what it would do: `minimodel companion {0} --dry-run`; to agree: `minimodel companion {0} --yes`",
+                self.verb()
+            );
+            let error = format!("{} needs your agreement; {NOTHING_DONE}", self.verb());
+            Failure::new(Exit::Consent, error, hint).because(cause)
+        };
+        if !context.settings.can_ask {
+            return Err(refused("there is no terminal to ask on"));
+        }
+        let path = escape::path(&self.definition.path);
+        let mut page = if self.installs {
+            Line::default()
+                .with(Tone::Strong, format!("writes {path}\n"))
+                .with(Tone::Plain, indented(&self.definition.text))
+        } else {
+            Line::default().with(Tone::Strong, format!("removes {path}\n"))
+        };
+        for step in &self.steps {
+            page = page.with(Tone::Strong, "runs ").with(Tone::Plain, format!("{}\n", shown(step)));
+        }
+        let question = if self.installs {
+            "Write this file and run these commands?"
+        } else {
+            "Run these commands and remove this file?"
+        };
+        let page = page.with(Tone::Strong, question).with(Tone::Plain, " Type yes to agree: ");
+        match context
+            .printer
+            .ask(page)
+            .map_err(|error| refused(&error.to_string()))?
+            .as_deref()
+            .map(str::trim)
+        {
+            Some("yes") => Ok(()),
+            _ => Err(refused("only the word `yes` agrees")),
+        }
+    }
+
+    /// Requires the manager to answer.
+    fn probe(&self) -> Result<(), Failure> {
+        output_of(&self.definition.steps.probe).map_err(|cause| {
+            let error = format!("{} does not answer here; {NOTHING_DONE}", self.definition.manager);
+            let hint =
+                "go without a service: `minimodel companion start`, in what your session runs at its start";
+            Failure::new(Exit::Unexpected, error, hint).because(cause)
+        })
+    }
+
+    fn foreign(&self, hint: String) -> Failure {
+        let path = escape::path(&self.definition.path).to_string();
+        let error =
+            format!("`{path}` is no file that this program wrote, or was changed since; {NOTHING_DONE}");
+        Failure::new(Exit::Io, error, hint)
+    }
+
+    fn answer(&self, state: &str, context: &Context) -> Result<(), Failure> {
+        if context.printer.is_json() {
+            return self.event(state, context);
+        }
+        context.printer.answer_path(&self.definition.path)
+    }
+
+    fn event(&self, state: &str, context: &Context) -> Result<(), Failure> {
+        let commands: Vec<Vec<&str>> = self.steps.iter().map(|step| words(step).collect()).collect();
+        let path = self.definition.path.to_string_lossy();
+        let fields = json!({
+            "state": state, "manager": self.definition.manager, "path": path, "commands": commands,
+            "text": self.installs.then_some(&self.definition.text),
+        });
+        context.printer.event("companion-service", fields)
+    }
+}
+
+/// The definition for the program that runs now and the folders that it uses.
+fn define(port: u16, context: &Context) -> Result<Definition, Failure> {
+    let failed = |error: &DefinitionError| {
+        let (class, hint) = match error {
+            DefinitionError::Character { .. } => (
+                Exit::Usage,
+                "move it to a path of plain letters; or go without a service: `minimodel companion start`",
+            ),
+            DefinitionError::Folder { .. } | DefinitionError::Account => (
+                Exit::Io,
+                "run this in a session of the user whose models it keeps, where that variable is set",
+            ),
+        };
+        let cause = escape::harmless(&error.to_string());
+        Failure::new(class, "the companion cannot be made a service here", hint).because(cause)
+    };
+    let text = |what: &str, path: &OsStr| {
+        let hint = "move it to a path of plain letters; or go without a service: `minimodel companion start`";
+        let error = format!("the {what} has a name that is no text: {}", escape::os(path));
+        path.to_str().map(str::to_owned).ok_or_else(|| Failure::new(Exit::Usage, error, hint))
+    };
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::unexpected("cannot find this program", &error.into()))?;
+    if !program.is_file() {
+        let error = format!("this program is no longer at `{}`", escape::path(&program));
+        return Err(Failure::new(
+            Exit::NotFound,
+            error,
+            "run the command again with the program that is there now",
+        ));
+    }
+    let manager = Manager::of_this_system();
+    let carried = context.service.carried().into_iter();
+    let variables = carried.map(|(name, path)| Ok((name, text(name, path.as_os_str())?)));
+    let job = Job {
+        program: text("program", program.as_os_str())?,
+        port,
+        variables: variables.collect::<Result<_, Failure>>()?,
+        user: manager.user(&context.service),
+        log: text("log", companion::places(context)?.folder.join(LOG_NAME).as_os_str())?,
+    };
+    manager.define(&job, &context.service).map_err(|error| failed(&error))
+}
+
+fn found(definition: &Definition) -> Result<Found, Failure> {
+    look(&definition.path, &definition.text)
+        .map_err(|error| Failure::reading("definition", &definition.path, &error))
+}
+
+/// Ends the service, removes its file and tells the manager. A command that fails is a warning: a service that is not loaded
+/// cannot be ended, and its file goes all the same.
+fn withdraw(definition: &Definition, context: &Context) -> Result<(), Failure> {
+    let attempt = |step: &Step| {
+        if let Err(cause) = run(step, context) {
+            context.printer.warning(&format!("`{}`: {cause}", shown(step)));
+        }
+    };
+    definition.steps.uninstall.iter().for_each(attempt);
+    match std::fs::remove_file(&definition.path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Failure::writing("definition", &definition.path, &error));
+        }
+        _ => {}
+    }
+    definition.steps.forget.iter().for_each(attempt);
+    Ok(())
+}
+
+/// Waits until no companion runs. One that was started by other means stays, and is in the way.
+fn await_end(context: &Context) -> Result<(), Failure> {
+    let begun = Instant::now();
+    while let Some(client) = running(context)? {
+        if begun.elapsed() >= UNREACHED {
+            return Err(runs_already(&client.address().to_string()));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
+}
+
+/// Waits until the companion that the manager started answers.
+fn await_start(definition: &Definition, context: &Context) -> Result<(), Failure> {
+    let begun = Instant::now();
+    while begun.elapsed() < STARTING {
+        if let Some(client) = running(context)? {
+            context.printer.note(format!("the companion runs at http://{}", client.address()));
+            return Ok(());
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    let error = "the service is installed, and its companion does not answer";
+    let hint = format!("see why: `{}`; take it back: `minimodel companion uninstall`", definition.log);
+    Err(Failure::new(Exit::Unexpected, error, hint))
+}
+
+fn run(step: &Step, context: &Context) -> Result<(), String> {
+    context.printer.detail(format!("runs {}", shown(step)));
+    output_of(step)
+}
+
+/// Runs a command to its end; what it said if it fails.
+fn output_of(step: &Step) -> Result<(), String> {
+    let output = Command::new(&step.program).args(&step.arguments).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("cannot run `{}`: {error}", escape::shown(&step.program)))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    let last = said.get(said.len().saturating_sub(LAST_BYTES)..).unwrap_or_default();
+    let said = escape::harmless(String::from_utf8_lossy(last).trim());
+    Err(if said.is_empty() { output.status.to_string() } else { said })
+}
+
+fn words(step: &Step) -> impl Iterator<Item = &str> {
+    std::iter::once(step.program.as_str()).chain(step.arguments.iter().map(String::as_str))
+}
+
+/// The command as a line that can be pasted.
+fn shown(step: &Step) -> String {
+    words(step).map(|word| escape::shell_word(OsStr::new(word))).collect::<Vec<_>>().join(" ")
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}\n")).collect()
+}
