@@ -78,3 +78,8 @@ pub(crate) fn has_room(stream: &impl Handle, wait: Duration) -> io::Result<bool>
 pub(crate) fn write_some(stream: &impl Handle, bytes: &[u8]) -> io::Result<usize> {
     rustix::io::write(stream, bytes).map_err(Errno::into)
 }
+
+/// The number of the account under which this process was started, as service managers name a user.
+pub(crate) fn user_id() -> String {
+    rustix::process::getuid().to_string()
+}

@@ -18,6 +18,8 @@ pub(crate) use seal::{Found, look, sealed};
 pub(crate) use systemd::packaged_unit;
 pub(crate) use variables::Variables;
 
+use crate::os::{self, SYSTEM, System};
+
 /// What a definition says about the companion that it starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Job {
@@ -129,12 +131,10 @@ pub(crate) enum Manager {
 impl Manager {
     /// The manager of the system for which this program was compiled.
     pub(crate) fn of_this_system() -> Self {
-        if cfg!(target_os = "macos") {
-            Self::Launchd
-        } else if cfg!(windows) {
-            Self::TaskScheduler
-        } else {
-            Self::Systemd
+        match SYSTEM {
+            System::Linux => Self::Systemd,
+            System::MacOs => Self::Launchd,
+            System::Windows => Self::TaskScheduler,
         }
     }
 
@@ -142,7 +142,7 @@ impl Manager {
     pub(crate) fn user(self, variables: &Variables) -> String {
         match self {
             Self::Systemd => String::new(),
-            Self::Launchd => user_id(),
+            Self::Launchd => os::user_id(),
             Self::TaskScheduler => variables.account().unwrap_or_default().to_owned(),
         }
     }
@@ -155,18 +155,6 @@ impl Manager {
             Self::TaskScheduler => task::define(job, variables),
         }
     }
-}
-
-/// The user id of this process.
-#[cfg(unix)]
-fn user_id() -> String {
-    rustix::process::getuid().to_string()
-}
-
-/// Windows has no user ids, and launchd, which needs one, is not there.
-#[cfg(not(unix))]
-fn user_id() -> String {
-    String::new()
 }
 
 /// Puts values into the places of a template, in one pass, so that no value is taken for a place.
