@@ -1,8 +1,6 @@
 //! What differs by system stands in one place a crate, its module `os`; no other code of what is shipped names a system. Tests
 //! may: they set modes and make links by the means of the system that they run on.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
-
 use std::collections::BTreeSet;
 use std::path::Path;
 
