@@ -131,7 +131,7 @@ fn fetch(
         }
         when_whole();
         if let Some(done) = serves {
-            fetching.keep_seeding(&mut done.clone()).await.unwrap().sent_bytes()
+            fetching.keep_seeding(&mut done.clone()).await.unwrap().sent_bytes
         } else {
             fetching.close().await.unwrap();
             0

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use minimodel::clock;
 use minimodel::transfer::{
-    self, Consents, Control, Endpoint, FetchEnd, FetchOptions, FetchPlan, Limits, Order, Run, STALL_TIMEOUT,
-    Target,
+    self, Consents, Control, End, Endpoint, FetchOptions, FetchPlan, FetchedFile, Limits, Order, Run,
+    STALL_TIMEOUT, Target,
 };
 use minimodel_companion::model::Kind;
 use minimodel_swarm::driver::{Congestion, Controls};
@@ -31,9 +31,11 @@ pub(crate) fn run(context: &Context, fetch: &Fetch<'_>) -> Result<(), Failure> {
     let plan = plan(context, fetch, target, begun_unix)?;
     let end = follower(context, fetch, &plan).follow(|run| transfer::fetch(run, &plan))?;
     match end {
-        FetchEnd::Done { served: Some(served), .. } => tell_served(context, &plan.target.artifact, served),
-        FetchEnd::Stopped => Err(text::stopped_by_signal()),
-        _ => Ok(()),
+        End::Done(FetchedFile { served: Some(served), .. }) => {
+            tell_served(context, &plan.target.artifact, served)
+        }
+        End::Done(_) => Ok(()),
+        End::Cancelled => Err(text::stopped_by_signal()),
     }
 }
 
@@ -113,5 +115,5 @@ pub(crate) fn fetch_manifest(
         shared: None,
     };
     // Nothing cancels it: Ctrl-C ends the process.
-    transfer::fetch_manifest(&run, offer, &endpoint(share))?.ok_or_else(text::stopped_by_signal)
+    transfer::fetch_manifest(&run, offer, &endpoint(share))?.done().ok_or_else(text::stopped_by_signal)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use minimodel::clock;
-use minimodel::transfer::{self, RepairEnd, RepairError, RepairIf, Run, Similarity};
+use minimodel::transfer::{self, End, RepairError, RepairIf, RepairedFile, Run, Similarity};
 use minimodel_verifier::Manifest;
 use serde_json::json;
 
@@ -83,8 +83,8 @@ pub(crate) fn run(
         (end, _) => end,
     };
     match end? {
-        RepairEnd::Done { chunks, bytes, .. } => tell(context, &chunks, bytes),
-        _ => Err(text::stopped_by_signal()),
+        End::Done(RepairedFile { chunks, bytes, .. }) => tell(context, &chunks, bytes),
+        End::Cancelled => Err(text::stopped_by_signal()),
     }
 }
 

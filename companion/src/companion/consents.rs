@@ -10,7 +10,7 @@ use minimodel::consent::{
 use super::accounts::Accounts;
 use super::manifests::Manifests;
 use super::offered::OfferedPeers;
-use super::row::{End, TransferRow};
+use super::row::{FinalState, TransferRow};
 use super::table::TransferTable;
 use crate::db::{Db, DbError, Table};
 use crate::model::Consent;
@@ -136,7 +136,7 @@ impl ConsentState {
             return Ok(());
         }
         let is_done =
-            |row: &&TransferRow| matches!(row.end, Some(End::Done { .. })) && !row.grants.is_empty();
+            |row: &&TransferRow| matches!(row.end, Some(FinalState::Done(_))) && !row.grants.is_empty();
         let done: Vec<TransferRow> = table.all().filter(is_done).cloned().collect();
         for row in done {
             self.end(&row)?;

@@ -4,7 +4,7 @@ use minimodel::consent::Action;
 
 use crate::model::{Cause, Kind, State};
 
-use super::row::{End, TransferRow};
+use super::row::{FinalState, TransferRow};
 
 /// Reason why an action is not permitted now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +53,8 @@ pub(super) enum Desired {
 /// after a failure, then another fetch of the model.
 pub(super) fn desired(row: &TransferRow, inputs: &DesiredInputs) -> Desired {
     match &row.end {
-        Some(End::Done { .. }) => return Desired::Rest(State::Done, None),
-        Some(End::Failed(_)) => return Desired::Rest(State::Failed, None),
+        Some(FinalState::Done(_)) => return Desired::Rest(State::Done, None),
+        Some(FinalState::Failed(_)) => return Desired::Rest(State::Failed, None),
         None => {}
     }
     if row.paused {
@@ -126,7 +126,7 @@ mod tests {
         let ready = inputs(&[Action::Fetch, Action::Import]);
         let paused = TransferRow { paused: true, ..row(true) };
         assert_eq!(desired(&paused, &ready), Desired::Rest(State::Paused, Some(Cause::Paused)));
-        let failed = TransferRow { end: Some(End::Failed(Problem::new(4, "e", "h"))), ..paused };
+        let failed = TransferRow { end: Some(FinalState::Failed(Problem::new(4, "e", "h"))), ..paused };
         assert_eq!(desired(&failed, &ready), Desired::Rest(State::Failed, None));
         assert_eq!(desired(&row(true), &ready), Desired::Run { serves: false, publishes: false });
         assert_eq!(desired(&row(false), &inputs(&[Action::Fetch])), Desired::FetchManifest);

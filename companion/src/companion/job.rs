@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use minimodel::clock::now_unix;
 use minimodel::publishers::SignerVerdict;
-use minimodel::transfer::{self, Consents, FetchEnd, FetchOptions, FetchPlan, Run, SharePlan, Target};
+use minimodel::transfer::{self, Consents, End, FetchOptions, FetchPlan, Run, SharePlan, Target};
 use minimodel::{Event, Watcher};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt::ConsentAction;
 use minimodel_wire::SignedOffer;
 
 use super::Core;
-use super::row::TransferRow;
+use super::row::{PlacedFile, TransferRow};
 use super::running::Listening;
 use crate::host::Host;
 use crate::model::{Cause, Endpoint};
@@ -34,34 +34,44 @@ pub(super) enum Job {
     Fetch(Box<FetchPlan>),
 }
 
-/// Result of a job that did not fail.
-pub(super) enum JobOutcome {
+/// Result of a job. A share has none: it goes on until it is cancelled.
+pub(super) enum JobResult {
     /// The manifest of an offer.
     Manifest(String),
-    /// The run was cancelled; it can go on later.
-    Stopped,
+    /// The file is in its place, checked, with its receipt.
+    Fetched(PlacedFile),
+}
+
+/// Why a job failed.
+pub(super) enum JobError {
     /// The shared file no longer matches its manifest.
     SourceChanged,
     /// The share did not start, because the file ([`Cause::Disk`]: missing or unreadable) or the UDP address ([`Cause::Address`]) is
     /// unavailable; either may come back by itself.
     OutOfReach { cause: Cause, problem: Problem },
-    /// The file is in its place, checked, with its receipt.
-    Fetched { path: PathBuf, receipt: PathBuf },
+    /// Any other failure.
+    Failed(Problem),
+}
+
+impl From<Problem> for JobError {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem)
+    }
 }
 
 impl Job {
     /// Does the work; blocks.
-    pub(super) fn run(self, run: &Run, host: &dyn Host) -> Result<JobOutcome, Problem> {
+    pub(super) fn run(self, run: &Run, host: &dyn Host) -> Result<End<JobResult>, JobError> {
         let problem = |error: minimodel::Error| host.problem(error);
         match self {
             Self::Manifest { offer, endpoint } => {
                 let manifest = transfer::fetch_manifest(run, &offer, &endpoint);
                 let manifest = manifest.map_err(|error| problem(error.into()))?;
-                Ok(manifest.map_or(JobOutcome::Stopped, |manifest| JobOutcome::Manifest(manifest.text())))
+                Ok(manifest.map(|manifest| JobResult::Manifest(manifest.text())))
             }
             Self::Share(plan) => match transfer::share(run, &plan) {
-                Ok(served) if served.is_changed => Ok(JobOutcome::SourceChanged),
-                Ok(_) => Ok(JobOutcome::Stopped),
+                Ok(served) if served.is_changed => Err(JobError::SourceChanged),
+                Ok(_) => Ok(End::Cancelled),
                 Err(error) => {
                     let cause = if error.is_of_file() {
                         Some(Cause::Disk)
@@ -69,29 +79,24 @@ impl Job {
                         error.is_of_address().then_some(Cause::Address)
                     };
                     let problem = problem(error.into());
-                    match cause {
-                        Some(cause) => Ok(JobOutcome::OutOfReach { cause, problem }),
-                        None => Err(problem),
-                    }
+                    Err(match cause {
+                        Some(cause) => JobError::OutOfReach { cause, problem },
+                        None => JobError::Failed(problem),
+                    })
                 }
             },
             Self::Fetch(plan) => {
                 // Neither a source nor consent to serve: no peer can be reached. The companion tries a fetch without stall
                 // timeout again later, because the user may name a source.
                 if plan.sources.is_empty() && !plan.consents.permits(ConsentAction::Serve) {
-                    return Err(Problem::new(
+                    return Err(JobError::Failed(Problem::new(
                         code::NOT_FOUND,
                         "no peer to fetch from",
                         "name at least one: an offer that their `minimodel seed` prints",
-                    ));
+                    )));
                 }
-                match transfer::fetch(run, &plan).map_err(|error| problem(error.into()))? {
-                    FetchEnd::Done { imported, .. } => Ok(JobOutcome::Fetched {
-                        path: imported.path.clone(),
-                        receipt: imported.receipt_path.clone(),
-                    }),
-                    _ => Ok(JobOutcome::Stopped),
-                }
+                let end = transfer::fetch(run, &plan).map_err(|error| problem(error.into()))?;
+                Ok(end.map(|fetched| JobResult::Fetched(fetched.into())))
             }
         }
     }

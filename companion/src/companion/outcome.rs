@@ -4,12 +4,13 @@ use std::path::Path;
 
 use minimodel::clock::now_unix;
 use minimodel::consent::{Action, GrantState};
+use minimodel::transfer::End;
 use minimodel_swarm::driver::Snapshot;
 use minimodel_wire::SignedOffer;
 
 use super::Core;
-use super::job::JobOutcome;
-use super::row::{End, TransferRow};
+use super::job::{JobError, JobResult};
+use super::row::{FinalState, PlacedFile, TransferRow};
 use super::running::Listening;
 use super::state::State;
 use crate::model::{Cause, EntryState, Event, Kind, NewShare};
@@ -62,14 +63,14 @@ impl Core {
         self.show(&state, id);
     }
 
-    pub(super) fn ended(&self, id: u64, run: u64, outcome: Result<JobOutcome, Problem>) {
+    pub(super) fn ended(&self, id: u64, run: u64, end: Result<End<JobResult>, JobError>) {
         let mut state = self.lock();
         self.accounts.end(run);
         if let Some(running) = state.runs.take_ended(id, run) {
             let was_told = state.is_ending || running.is_ending();
             // A request with other options may have come between: its own run comes to its own end.
             if state.table.get(id).is_some_and(|row| row.wants_the_same(&running.row)) {
-                self.book(&mut state, id, was_told, outcome);
+                self.book(&mut state, id, was_told, end);
             }
             self.show(&state, id);
         }
@@ -77,15 +78,15 @@ impl Core {
     }
 
     /// Books the end of a run to its row. `was_told`: it was asked to stop.
-    fn book(&self, state: &mut State, id: u64, was_told: bool, outcome: Result<JobOutcome, Problem>) {
+    fn book(&self, state: &mut State, id: u64, was_told: bool, end: Result<End<JobResult>, JobError>) {
         let Some(row) = state.table.get(id).cloned() else { return };
-        match outcome {
-            Ok(JobOutcome::Manifest(text)) => {
+        match end {
+            Ok(End::Done(JobResult::Manifest(text))) => {
                 if let Err(problem) = state.table.keep(TransferRow { manifest: Some(text), ..row }) {
                     self.fail(state, id, problem);
                 }
             }
-            Ok(JobOutcome::SourceChanged) => {
+            Err(JobError::SourceChanged) => {
                 if let Some(entry) = row.entry {
                     // The file is no longer what was checked; a full check makes it ready again.
                     let reason = Some("it changed while it was shared".to_owned());
@@ -94,22 +95,22 @@ impl Core {
                 }
                 self.fail(state, id, source_changed(row.path.as_deref()));
             }
-            Ok(JobOutcome::Stopped) => {}
-            Ok(JobOutcome::OutOfReach { .. }) if was_told => {}
-            Ok(JobOutcome::OutOfReach { cause, problem }) if was_shared(&row) => {
+            Ok(End::Cancelled) => {}
+            Err(JobError::OutOfReach { .. }) if was_told => {}
+            Err(JobError::OutOfReach { cause, problem }) if was_shared(&row) => {
                 state.retries.schedule(id, problem, cause);
             }
             // The user who starts a new share is there to see the error.
-            Ok(JobOutcome::OutOfReach { problem, .. }) => self.fail(state, id, problem),
-            Ok(JobOutcome::Fetched { path, receipt }) => {
-                if let Err(problem) = self.done(state, row, &path, &receipt) {
+            Err(JobError::OutOfReach { problem, .. }) => self.fail(state, id, problem),
+            Ok(End::Done(JobResult::Fetched(placed))) => {
+                if let Err(problem) = self.done(state, row, placed) {
                     // The file and its receipt are in place; the next run finds them and writes the rest.
                     state.retries.schedule(id, problem, Cause::Disk);
                 }
             }
             // A transfer that was asked to stop did not fail, however far it had come. A signal asks all of them.
-            Err(problem) if was_told || SIGNALS.contains(&problem.code) => {}
-            Err(problem) => self.handle_error(state, id, problem),
+            Err(JobError::Failed(problem)) if was_told || SIGNALS.contains(&problem.code) => {}
+            Err(JobError::Failed(problem)) => self.handle_error(state, id, problem),
         }
     }
 
@@ -139,25 +140,27 @@ impl Core {
             let _ = self.library.fetch_failed(entry, &problem.error);
         }
         // It failed, whether or not that can be written down.
-        let _ = state.table.keep(TransferRow { end: Some(End::Failed(problem)), ..row });
+        let _ = state.table.keep(TransferRow { end: Some(FinalState::Failed(problem)), ..row });
         self.show(state, id);
     }
 
     /// Completes a fetch: first the library, then in one change the share that follows and the fetch's end, then the grants.
     /// After a crash in between, the next run finds the file in its place and comes through here again.
-    fn done(&self, state: &mut State, row: TransferRow, path: &Path, receipt: &Path) -> Result<(), Problem> {
+    fn done(&self, state: &mut State, row: TransferRow, placed: PlacedFile) -> Result<(), Problem> {
+        let path = placed.path.clone();
         if let Some(entry) = row.entry {
-            let placed = self.library.placed(entry, path, Some(receipt), row.path.is_none(), now_unix());
+            let (receipt, cached) = (Some(placed.receipt.as_path()), row.path.is_none());
+            let placed = self.library.placed(entry, &path, receipt, cached, now_unix());
             // The library may keep another copy, which went bad, and says so; the user's own file is in place all the same.
             if let Some(problem) = placed.err().filter(|problem| problem.code != code::USAGE) {
                 return Err(problem);
             }
         }
         let id = row.id;
-        let end = Some(End::Done { path: path.to_owned(), receipt: receipt.to_owned() });
+        let end = Some(FinalState::Done(placed));
         let mut done = TransferRow { end, ..row };
         if done.keep_seeding {
-            let (share, ended) = share_of(state, &done, path);
+            let (share, ended) = share_of(state, &done, &path);
             done.grants = ended;
             state.table.put_all([share, done.clone()])?;
         } else {

@@ -112,8 +112,8 @@ impl Core {
         let work = std::thread::Builder::new().name(format!("transfer {id}")).spawn(move || {
             // A panic in one transfer must not end the others.
             let work = AssertUnwindSafe(|| job.run(&given, &*core.checks.host));
-            let outcome = catch_unwind(work).unwrap_or_else(|_| Err(panicked()));
-            core.ended(id, run, outcome);
+            let end = catch_unwind(work).unwrap_or_else(|_| Err(panicked().into()));
+            core.ended(id, run, end);
         });
         if let Err(error) = work {
             self.accounts.end(run);

@@ -3,25 +3,36 @@
 use std::path::PathBuf;
 
 use minimodel::consent::Action;
+use minimodel::transfer::FetchedFile;
 use minimodel_verifier::Manifest;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Endpoint, Kind, NewFetch, NewShare, TransferLimits};
 use crate::problem::{Problem, code};
 
-/// Final outcome of a transfer.
+/// Final state of a transfer as stored. A transfer that was stopped, or that may resume by itself, has none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum End {
+pub(super) enum FinalState {
     /// The file is in its place.
-    Done {
-        /// The file.
-        path: PathBuf,
-        /// Its receipt.
-        receipt: PathBuf,
-    },
+    Done(PlacedFile),
     /// It failed and cannot resume by itself.
     Failed(Problem),
+}
+
+/// Paths of a fetched file as stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PlacedFile {
+    /// The file.
+    pub(super) path: PathBuf,
+    /// Its receipt.
+    pub(super) receipt: PathBuf,
+}
+
+impl From<FetchedFile> for PlacedFile {
+    fn from(fetched: FetchedFile) -> Self {
+        Self { path: fetched.imported.path, receipt: fetched.imported.receipt_path }
+    }
 }
 
 /// One transfer as stored. Rows of earlier versions have fewer fields and are read as well.
@@ -66,7 +77,7 @@ pub(super) struct TransferRow {
     pub(super) grants: Vec<u64>,
     #[serde(default)]
     pub(super) paused: bool,
-    pub(super) end: Option<End>,
+    pub(super) end: Option<FinalState>,
     /// The UDP port of the last run, or the one that it was to have and another program had: tried first, so that offers stay
     /// valid.
     pub(super) last_port: Option<u16>,
@@ -205,6 +216,17 @@ pub(super) fn parse(text: &str) -> Result<Manifest, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn final_state_of_a_row_keeps_its_stored_form() {
+        let placed = PlacedFile { path: "/m/a.slm".into(), receipt: "/m/a.slm.receipt".into() };
+        let stored = serde_json::to_string(&FinalState::Done(placed)).unwrap();
+        assert_eq!(stored, r#"{"done":{"path":"/m/a.slm","receipt":"/m/a.slm.receipt"}}"#);
+        let failed = FinalState::Failed(Problem::new(4, "e", "h"));
+        let text = serde_json::to_string(&failed).unwrap();
+        assert!(text.starts_with(r#"{"failed":{"#), "{text}");
+        assert_eq!(serde_json::from_str::<FinalState>(&text).unwrap(), failed);
+    }
 
     #[test]
     fn the_same_is_what_goes_to_the_same_place_in_the_same_way() {

@@ -2,7 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use minimodel::consent::{Action, GrantState};
-use minimodel::transfer::Control;
+use minimodel::transfer::{Control, End};
 use minimodel::{Event as Told, Watcher};
 use minimodel_fixtures::{ManifestOptions, ManifestText, manifest_artifact};
 use minimodel_verifier::Manifest;
@@ -11,8 +11,8 @@ use minimodel_wire::{Offer, PeerId, SignedOffer};
 use tempfile::TempDir;
 
 use super::desired::Desired;
-use super::job::JobOutcome;
-use super::row::{End, TransferRow};
+use super::job::JobResult;
+use super::row::{FinalState, PlacedFile, TransferRow};
 use super::running::RunningTransfer;
 use super::state::State;
 use super::*;
@@ -122,7 +122,7 @@ fn end_of_a_run_is_not_booked_to_the_request_that_replaced_it() {
             assert_eq!(one.add(NewFetch { receipt, ..one.new.clone() }), id);
         }
         let path = one.folder.path().join("out/a.slm");
-        core.ended(id, 1, Ok(JobOutcome::Fetched { receipt: path.clone(), path }));
+        core.ended(id, 1, Ok(End::Done(JobResult::Fetched(PlacedFile { receipt: path.clone(), path }))));
         assert_eq!(core.lock().table.row(id).unwrap().end.is_none(), is_replaced);
     }
 }
@@ -184,7 +184,7 @@ fn grants_of_a_finished_fetch_left_by_a_kill_are_revoked() {
     let mut state = core.lock();
     let row = state.table.row(one.id).unwrap();
     let path = one.folder.path().join("out/a.slm");
-    let end = Some(End::Done { path: path.clone(), receipt: path });
+    let end = Some(FinalState::Done(PlacedFile { path: path.clone(), receipt: path }));
     // The companion is killed before the grants are revoked.
     state.table.put(TransferRow { end, ..row }).unwrap();
     let State { consents, table, .. } = &mut *state;

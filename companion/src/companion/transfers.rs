@@ -12,7 +12,7 @@ use super::accounts::Rules;
 use super::consents::{ConsentState, check_fits, end_giving, new_grant};
 use super::desired::Desired;
 use super::permits::permits;
-use super::row::{End, TransferRow, parse};
+use super::row::{FinalState, TransferRow, parse};
 use super::running::RunningTransfer;
 use super::state::State;
 use crate::limits::schedule;
@@ -157,16 +157,16 @@ impl Core {
         let mut state = self.lock();
         let mut row = state.table.row(id)?;
         // A finished transfer asks for nothing, and a grant given after its end would not end with it.
-        if !matches!(row.end, Some(End::Done { .. })) {
+        if !matches!(row.end, Some(FinalState::Done(_))) {
             row.accept(consent);
             if let Some(manifest) = self.manifests.of(&row)? {
                 self.signers.check(&row, &manifest)?;
             }
             if consent.accept_publisher_key.is_some() {
                 // A transfer that failed only for want of this acceptance resumes.
-                row.end = row
-                    .end
-                    .filter(|end| !matches!(end, End::Failed(problem) if problem.code == code::MISMATCH));
+                row.end = row.end.filter(
+                    |end| !matches!(end, FinalState::Failed(problem) if problem.code == code::MISMATCH),
+                );
                 state.table.put(row)?;
             }
             self.give(&mut state, id, consent)?;
@@ -390,7 +390,7 @@ impl Core {
 /// Refuses a transfer that is done: it can neither pause nor start.
 fn not_done(row: &TransferRow) -> Result<(), Problem> {
     match row.end {
-        Some(End::Done { .. }) => Err(Problem::new(
+        Some(FinalState::Done(_)) => Err(Problem::new(
             code::USAGE,
             format!("transfer {} is done", row.id),
             "see it: `minimodel status`",

@@ -8,7 +8,7 @@ use minimodel_verifier::Manifest;
 
 use super::Core;
 use super::desired::Desired;
-use super::row::{End, TransferRow};
+use super::row::{FinalState, PlacedFile, TransferRow};
 use super::running::{RunningTransfer, idle_seconds};
 use super::state::State;
 use super::table::unknown;
@@ -99,15 +99,15 @@ impl Core {
         let now = running.and_then(|running| running.snapshot.as_ref());
         let snapshot = now.map(|snapshot| &**snapshot).or_else(|| all.runs.last_snapshot(id));
         let total_bytes = manifest.as_ref().map_or(0, |manifest| manifest.byte_count());
-        let is_whole = row.kind == Kind::Share || matches!(row.end, Some(End::Done { .. }));
+        let is_whole = row.kind == Kind::Share || matches!(row.end, Some(FinalState::Done(_)));
         Transfer {
             id,
             kind: row.kind,
             state,
             cause,
             problem: match &row.end {
-                Some(End::Failed(problem)) => Some(problem.clone()),
-                Some(End::Done { .. }) => None,
+                Some(FinalState::Failed(problem)) => Some(problem.clone()),
+                Some(FinalState::Done(_)) => None,
                 None if cause == Some(Cause::ConsentMissing) => all.consents.fault.clone(),
                 None if state == Stands::Waiting => all.retries.problem(id, cause),
                 None => None,
@@ -140,7 +140,7 @@ impl Core {
 
     fn paths(&self, row: &TransferRow, manifest: Option<&Manifest>) -> (String, Option<String>) {
         let shown = |path: &std::path::Path| path.to_string_lossy().into_owned();
-        if let Some(End::Done { path, receipt }) = &row.end {
+        if let Some(FinalState::Done(PlacedFile { path, receipt })) = &row.end {
             return (shown(path), Some(shown(receipt)));
         }
         let folder = row.path.clone().or_else(|| self.library.folder_of(row.entry?).ok());

@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::home::Home;
 use crate::publishers::{Publishers, Signer, SignerVerdict};
 use crate::transfer::{
-    self, Consents, Control, Endpoint, FetchEnd, FetchError, FetchOptions, FetchPlan, Imported, Limits,
+    self, Consents, Control, End, Endpoint, FetchError, FetchOptions, FetchPlan, Imported, Limits,
     MissingConsent, Run, Target, TargetError, check_offer,
 };
 
@@ -135,7 +135,7 @@ impl FetchBuilder {
             Subject::Manifest(manifest) => manifest,
             Subject::Offer(offer) => {
                 let manifest = transfer::fetch_manifest(run, &offer, &self.options.endpoint)?;
-                let manifest = manifest.ok_or(Error::Cancelled)?;
+                let manifest = manifest.done().ok_or(Error::Cancelled)?;
                 run.watcher.tell(Event::Manifest(manifest.clone()));
                 manifest
             }
@@ -158,8 +158,8 @@ impl FetchBuilder {
             options,
         };
         match transfer::fetch(run, &plan) {
-            Ok(FetchEnd::Done { imported, .. }) => Ok(*imported),
-            Ok(FetchEnd::Stopped) | Err(FetchError::Target(TargetError::Check(CheckError::Stopped))) => {
+            Ok(End::Done(fetched)) => Ok(*fetched.imported),
+            Ok(End::Cancelled) | Err(FetchError::Target(TargetError::Check(CheckError::Stopped))) => {
                 Err(Error::Cancelled)
             }
             Err(error) => Err(error.into()),

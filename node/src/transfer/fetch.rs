@@ -9,10 +9,11 @@ use minimodel_swarm::store::{Opener, Part, RealDisk, RepairIf, Resumed, StoreErr
 use minimodel_wire::{Consent, PeerId, SignedOffer};
 use tokio::sync::oneshot;
 
+use super::end::{End, FetchedFile};
 use super::error::TransferError;
 use super::import::{self, ImportError, Imported};
 use super::network::Network;
-use super::plan::{FetchEnd, FetchError, FetchPlan};
+use super::plan::{FetchError, FetchPlan};
 use super::reports::{Reports, Told};
 use super::runtime::{SOFTWARE, StartError, random_seed};
 use super::target::{Target, TargetError};
@@ -39,17 +40,17 @@ pub(super) struct Prepared {
 /// # Errors
 ///
 /// The failure that ended it.
-pub fn run(run: &Run, plan: &FetchPlan) -> Result<FetchEnd, FetchError> {
-    let was_stopped = |end: &Result<FetchEnd, FetchError>| {
+pub fn run(run: &Run, plan: &FetchPlan) -> Result<End<FetchedFile>, FetchError> {
+    let was_stopped = |end: &Result<End<FetchedFile>, FetchError>| {
         use FetchError::Target;
-        matches!(end, Ok(FetchEnd::Stopped) | Err(Target(TargetError::Check(CheckError::Stopped))))
+        matches!(end, Ok(End::Cancelled) | Err(Target(TargetError::Check(CheckError::Stopped))))
     };
     run.unless_paused(|| once(run, plan), was_stopped)
 }
 
-fn once(run: &Run, plan: &FetchPlan) -> Result<FetchEnd, FetchError> {
+fn once(run: &Run, plan: &FetchPlan) -> Result<End<FetchedFile>, FetchError> {
     match prepare(run, plan)? {
-        Found::Whole(imported) => Ok(FetchEnd::Done { imported, served: None }),
+        Found::Whole(imported) => Ok(End::Done(FetchedFile::new(*imported))),
         Found::Part(prepared) => {
             let Prepared { identity, part, resumed } = *prepared;
             Transfer { run, plan, identity: &identity, part: &part, is_repair: false }.run(&resumed)
@@ -153,7 +154,7 @@ pub(super) struct Transfer<'a> {
 
 impl Transfer<'_> {
     /// Fetches the file, checks it and finishes the import. `resumed`: the partial file when it was opened.
-    pub(super) fn run(self, resumed: &Resumed) -> Result<FetchEnd, FetchError> {
+    pub(super) fn run(self, resumed: &Resumed) -> Result<End<FetchedFile>, FetchError> {
         self.run.tell(Event::Started);
         let manifest = &self.plan.manifest;
         let serves = self.plan.consents.permits(Action::Serve).then_some(*manifest.swarm_id());
@@ -185,38 +186,38 @@ impl Transfer<'_> {
         network: &Network,
         reports: &mut Reports,
         mut fetching: Fetching<RealDisk>,
-    ) -> Result<FetchEnd, FetchError> {
-        use minimodel_swarm::driver::FetchEnd as Ended;
+    ) -> Result<End<FetchedFile>, FetchError> {
+        use minimodel_swarm::driver::FetchEnd;
         let mut stop = self.run.control.stop();
         let (end, mut fetching) =
             network.run(reports, async move { (fetching.run(&mut stop).await, fetching) });
         match end.map_err(TransferError::from)? {
-            Ended::Checked(fetched) if !fetched.checks.ok() => {
+            FetchEnd::Checked(fetched) if !fetched.checks.ok() => {
                 // Not the artifact: it is served to nobody while it is set aside.
                 let _ = network.run(reports, async move { fetching.close().await });
                 self.run.tell(Event::Complete);
-                Ok(FetchEnd::Done { imported: Box::new(import::finish(self, fetched)?), served: None })
+                Ok(End::Done(FetchedFile::new(import::finish(self, fetched)?)))
             }
-            Ended::Checked(fetched) => {
+            FetchEnd::Checked(fetched) => {
                 let (imported, mut fetching) = self.import(network, reports, fetching, fetched)?;
                 if let Ok(imported) = &imported {
                     self.run.tell(Event::Imported(Box::new(imported.clone())));
                     if self.plan.options.keep_seeding && self.plan.consents.permits(Action::Serve) {
                         let served = Some(self.keep_seeding(network, reports, fetching)?);
-                        return Ok(FetchEnd::Done { imported: Box::new(imported.clone()), served });
+                        return Ok(End::Done(FetchedFile { served, ..FetchedFile::new(imported.clone()) }));
                     }
                 }
                 // The file is in place or set aside: an error of closing is not reported any more.
                 let _ = network.run(reports, async move { fetching.close().await });
-                Ok(FetchEnd::Done { imported: Box::new(imported?), served: None })
+                Ok(End::Done(FetchedFile::new(imported?)))
             }
-            Ended::Stopped => Ok(FetchEnd::Stopped),
-            Ended::Stalled { met_a_peer, reasons } => {
+            FetchEnd::Stopped => Ok(End::Cancelled),
+            FetchEnd::Stalled { met_a_peer, reasons } => {
                 let timeout = self.plan.options.stall_timeout;
                 Err(FetchError::Stalled { met_a_peer, reasons, timeout })
             }
-            Ended::NothingGood => Err(FetchError::NothingGood { path: self.plan.target.artifact.clone() }),
-            Ended::Exhausted { reasons } => Err(FetchError::Exhausted { reasons }),
+            FetchEnd::NothingGood => Err(FetchError::NothingGood { path: self.plan.target.artifact.clone() }),
+            FetchEnd::Exhausted { reasons } => Err(FetchError::Exhausted { reasons }),
         }
     }
 
@@ -256,13 +257,13 @@ impl Transfer<'_> {
     ) -> Result<Served, FetchError> {
         self.run.tell(Event::KeepsSeeding);
         let mut stop = self.run.control.stop();
-        let end = network.run(reports, async move { fetching.keep_seeding(&mut stop).await });
-        let end = end.map_err(TransferError::from)?;
-        if let (true, Ok(stat)) = (end.is_changed(), self.part.stat()) {
+        let served = network.run(reports, async move { fetching.keep_seeding(&mut stop).await });
+        let served = served.map_err(TransferError::from)?;
+        if let (true, Ok(stat)) = (served.is_changed, self.part.stat()) {
             // A file that changed while its times did not must not be served by its record again.
             self.run.records().forget(&self.plan.manifest, &stat);
         }
-        Ok(Served::from(end))
+        Ok(served)
     }
 
     fn settings(&self, offer: Option<SignedOffer>, told: Told) -> Result<FetchSettings, FetchError> {

@@ -151,6 +151,28 @@ pub use minimodel_swarm::driver::QuotaRefusal;
 /// ```
 pub use minimodel_swarm::driver::RateLimit;
 
+/// What a share, or a fetch that went on to seed, has served.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use minimodel::{Action, Home, Manifest, Node, RunConsent, transfer::Endpoint};
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("model.slm");
+/// # std::fs::write(&file, minimodel_fixtures::manifest_artifact())?;
+/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// # let listen = Endpoint { listen: Some("127.0.0.1:0".parse()?), ..Endpoint::default() };
+/// # let share = Node::open(Home::at(folder.path()))?.share(manifest, &file).endpoint(listen);
+/// # let mut share = share.start(&RunConsent::given([Action::Serve], "dialog"))?;
+/// # share.offer().await.expect("the file is what its manifest says");
+/// share.control().cancel();
+/// let served: minimodel::transfer::Served = share.finish().await?;
+/// assert_eq!((served.sent_bytes, served.is_changed), (0, false));
+/// # Ok(())
+/// # }
+/// ```
+pub use minimodel_swarm::driver::Served;
+
 /// The order of chunks in the [`FetchOptions`](super::FetchOptions).
 ///
 /// ```

@@ -5,6 +5,7 @@
 
 mod consents;
 mod control;
+mod end;
 mod endpoint;
 mod error;
 mod fetch;
@@ -25,25 +26,25 @@ mod target;
 use std::path::Path;
 use std::sync::Arc;
 
-use minimodel_swarm::driver::SeedEnd;
 use minimodel_swarm::store::SourceFile;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::verify::Verified;
 
 pub use consents::{Consents, MissingConsent, ShareConsents};
 pub use control::{Control, Limits};
+pub use end::{End, FetchedFile, RepairedFile};
 pub use endpoint::Endpoint;
 pub use error::TransferError;
 pub use fetch::run as fetch;
 pub use import::{ImportError, Imported, Summary};
 pub use lower::{
     Account, Congestion, Controls, Direction, DriverError, Order, PeerShare, QuotaGate, QuotaRefusal,
-    RateLimit, ReceiptError, RepairIf, Similarity, StoreError, Supplied,
+    RateLimit, ReceiptError, RepairIf, Served, Similarity, StoreError, Supplied,
 };
 pub use offer::{UnusableOffer, check_offer, read_offer};
-pub use plan::{FetchEnd, FetchError, FetchOptions, FetchPlan, STALL_TIMEOUT};
+pub use plan::{FetchError, FetchOptions, FetchPlan, STALL_TIMEOUT};
 pub use receipt::TOOL_VERSION;
-pub use repair::{RepairEnd, RepairError, is_under_way, run as repair, target as repair_target};
+pub use repair::{RepairError, is_under_way, run as repair, target as repair_target};
 pub use runtime::StartError;
 pub use share::{ShareError, SharePlan, fetch_manifest, run as share};
 pub use shared_endpoint::SharedEndpoint;
@@ -149,40 +150,5 @@ impl Run {
 
     fn tell(&self, event: Event) {
         self.watcher.tell(event);
-    }
-}
-
-/// What a share, or a fetch that went on to seed, has served.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use minimodel::{Action, Home, Manifest, Node, RunConsent, transfer::Endpoint};
-/// # let folder = tempfile::tempdir()?;
-/// # let file = folder.path().join("model.slm");
-/// # std::fs::write(&file, minimodel_fixtures::manifest_artifact())?;
-/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
-/// # let listen = Endpoint { listen: Some("127.0.0.1:0".parse()?), ..Endpoint::default() };
-/// # let share = Node::open(Home::at(folder.path()))?.share(manifest, &file).endpoint(listen);
-/// # let mut share = share.start(&RunConsent::given([Action::Serve], "dialog"))?;
-/// # share.offer().await.expect("the file is what its manifest says");
-/// share.control().cancel();
-/// let served: minimodel::transfer::Served = share.finish().await?;
-/// assert_eq!((served.sent_bytes, served.is_changed), (0, false));
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Served {
-    /// Payload bytes sent, before and after pauses.
-    pub sent_bytes: u64,
-    /// True if serving ended because the file is no longer the artifact; otherwise it was cancelled.
-    pub is_changed: bool,
-}
-
-impl From<SeedEnd> for Served {
-    fn from(end: SeedEnd) -> Self {
-        Self { sent_bytes: end.sent_bytes(), is_changed: end.is_changed() }
     }
 }

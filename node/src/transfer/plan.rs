@@ -10,11 +10,10 @@ use minimodel_swarm::store::StoreError;
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
-use super::Served;
 use super::consents::Consents;
 use super::endpoint::Endpoint;
 use super::error::TransferError;
-use super::import::{ImportError, Imported};
+use super::import::ImportError;
 use super::target::{Target, TargetError};
 use crate::publishers::SignerVerdict;
 
@@ -114,52 +113,6 @@ pub struct FetchPlan {
     pub begun_unix: u64,
     /// The options.
     pub options: FetchOptions,
-}
-
-/// How a fetch ended that did not fail.
-///
-/// ```
-/// # use minimodel::{Action, Home, Manifest, RunConsent, publishers::Publishers};
-/// # use minimodel::transfer::{Consents, Control, FetchOptions, FetchPlan, Run, Target};
-/// # let folder = tempfile::tempdir()?;
-/// # let (home, models) = (Home::at(folder.path()), folder.path().join("models"));
-/// # std::fs::create_dir(&models)?;
-/// # std::fs::write(models.join("sample-model-1.0.0.slm"), minimodel_fixtures::manifest_artifact())?;
-/// # let manifest = Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
-/// # let plan = FetchPlan {
-/// #     activity: "fetch",
-/// #     target: Target::new(&models, &manifest, None)?,
-/// #     publisher: Publishers::verdict_in(&home, &manifest)?,
-/// #     consents: Consents::to_fetch(RunConsent::given(Action::ALL, "dialog").for_receipt())?,
-/// #     manifest: manifest.into(),
-/// #     sources: Vec::new(),
-/// #     begun_unix: minimodel::clock::now_unix(),
-/// #     options: FetchOptions::default(),
-/// # };
-/// # let run = Run { home, watcher: std::sync::Arc::new(()), control: Control::default(), shared: None };
-/// use minimodel::transfer::{self, FetchEnd};
-///
-/// let told = match transfer::fetch(&run, &plan)? {
-///     FetchEnd::Done { imported, served: None } => format!("`{}` is here", imported.path.display()),
-///     FetchEnd::Done { served: Some(served), .. } => format!("{} bytes sent after it", served.sent_bytes),
-///     FetchEnd::Stopped => "the same fetch goes on another time".to_owned(),
-///     other => format!("{other:?}"),
-/// };
-/// assert!(told.ends_with("models/sample-model-1.0.0.slm` is here"));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum FetchEnd {
-    /// The file is in its place, with its receipt.
-    Done {
-        /// The file, its receipt and what came from whom.
-        imported: Box<Imported>,
-        /// What was served after that, if the fetch went on to seed.
-        served: Option<Served>,
-    },
-    /// It was cancelled; everything proven so far is kept.
-    Stopped,
 }
 
 /// Why a fetch failed. The partial file stays, and a later fetch resumes with it, unless the error says otherwise.

@@ -15,10 +15,10 @@ use minimodel_swarm::store::{
 };
 
 use super::Run;
+use super::end::{End, FetchedFile, RepairedFile};
 use super::error::TransferError;
 use super::fetch::{Transfer, open_part_in_place};
-use super::import::Imported;
-use super::plan::{FetchEnd, FetchError, FetchPlan};
+use super::plan::{FetchError, FetchPlan};
 use super::target::{Target, TargetError};
 use crate::event::Event;
 use crate::identity::Identity;
@@ -26,36 +26,6 @@ use minimodel_verifier::Manifest;
 
 /// Limit on the receipts of repairs of one file.
 const MAX_RECEIPTS: u32 = 1_000;
-
-/// How a repair ended that did not fail.
-///
-/// ```no_run
-/// # fn example(run: minimodel::transfer::Run, plan: minimodel::transfer::FetchPlan) -> Result<(), minimodel::Error> {
-/// use minimodel::transfer::{self, RepairEnd, RepairIf};
-///
-/// match transfer::repair(&run, &plan, RepairIf::MostIsGood)? {
-///     RepairEnd::Done { chunks, bytes, .. } => println!("{} chunks, {bytes} bytes fetched", chunks.len()),
-///     RepairEnd::Stopped => println!("the file has its own name, and is as good as it was"),
-///     _ => {}
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum RepairEnd {
-    /// The file is right now, and has its name and a receipt.
-    Done {
-        /// The file, its receipt and what came from whom.
-        imported: Box<Imported>,
-        /// The chunks that were wrong and were fetched again; empty if only the length of the file was wrong.
-        chunks: Vec<u32>,
-        /// Bytes of these chunks.
-        bytes: u64,
-    },
-    /// It was cancelled; the file has its own name.
-    Stopped,
-}
 
 /// Why a repair failed.
 ///
@@ -157,7 +127,7 @@ pub fn target(artifact: &Path, manifest: &Manifest, receipt: Option<&Path>) -> R
 /// # Errors
 ///
 /// The failure that ended it; the file has its own name again, unless an event says otherwise.
-pub fn run(run: &Run, plan: &FetchPlan, condition: RepairIf) -> Result<RepairEnd, RepairError> {
+pub fn run(run: &Run, plan: &FetchPlan, condition: RepairIf) -> Result<End<RepairedFile>, RepairError> {
     let target = &plan.target;
     let identity = Identity::load_or_create(&run.home, &*run.watcher).map_err(TransferError::from)?;
     let renamed = set_aside(run, target)?;
@@ -173,12 +143,12 @@ pub fn run(run: &Run, plan: &FetchPlan, condition: RepairIf) -> Result<RepairEnd
     resumed.data_without_record = part.stat().is_ok_and(|stat| stat.byte_count > 0);
     let transfer = Transfer { run, plan, identity: &identity, part: &part, is_repair: true };
     let end = transfer.run(&resumed);
-    if let Ok(FetchEnd::Done { imported, .. }) = end {
+    if let Ok(End::Done(FetchedFile { imported, .. })) = end {
         let mut chunks = part.supplied_by_peers();
         // Sorted: these came in an earlier run.
         chunks.retain(|index| resumed.have.binary_search(index).is_err());
         let bytes = chunks.iter().map(|&index| u64::from(part.spec().layout.chunk_len(index))).sum();
-        return Ok(RepairEnd::Done { imported, chunks, bytes });
+        return Ok(End::Done(RepairedFile { imported, chunks, bytes }));
     }
     // A file that was a partial file before this run stays one.
     let (path, given_back) =
@@ -187,7 +157,7 @@ pub fn run(run: &Run, plan: &FetchPlan, condition: RepairIf) -> Result<RepairEnd
     match part.unlike() {
         Some(similarity) if similarity.good > 0 => Err(RepairError::PartlyOther { path, similarity }),
         Some(_) => Err(RepairError::NothingGood { path }),
-        None => end.map(|_| RepairEnd::Stopped).map_err(RepairError::from),
+        None => end.map(|_| End::Cancelled).map_err(RepairError::from),
     }
 }
 

@@ -10,6 +10,7 @@ use minimodel_verifier::{Manifest, Report};
 use minimodel_wire::SignedOffer;
 
 use super::consents::ShareConsents;
+use super::end::End;
 use super::endpoint::{self, Endpoint};
 use super::error::TransferError;
 use super::network::Network;
@@ -186,9 +187,9 @@ fn serve(run: &Run, plan: &SharePlan, source: FileSource, network: &Network) -> 
     // From here on peers may come: a shared endpoint turns those of unknown swarms away.
     run.tell(network.offered(offer));
     let mut stop = run.control.stop();
-    let end = network.run(&mut reports, async move { seeding.run(&mut stop).await });
+    let served = network.run(&mut reports, async move { seeding.run(&mut stop).await });
     reports.end();
-    Ok(Served::from(end))
+    Ok(served)
 }
 
 /// The file, ready to be served.
@@ -232,8 +233,7 @@ fn read(run: &Run, plan: &SharePlan, source: &SourceFile) -> Result<(Tree, usize
     }
 }
 
-/// Asks the peer of an offer for the manifest that the offer names, and for nothing else, until the control cancels it: then
-/// there is none.
+/// Asks the peer of an offer for the manifest that the offer names, and for nothing else, until the control cancels it.
 ///
 /// # Errors
 ///
@@ -242,22 +242,22 @@ pub fn fetch_manifest(
     run: &Run,
     offer: &SignedOffer,
     endpoint: &Endpoint,
-) -> Result<Option<Arc<Manifest>>, ShareError> {
-    run.unless_paused(|| ask_for_manifest(run, offer, endpoint), |end| matches!(end, Ok(None)))
+) -> Result<End<Arc<Manifest>>, ShareError> {
+    run.unless_paused(|| ask_for_manifest(run, offer, endpoint), |end| matches!(end, Ok(End::Cancelled)))
 }
 
 fn ask_for_manifest(
     run: &Run,
     offer: &SignedOffer,
     endpoint: &Endpoint,
-) -> Result<Option<Arc<Manifest>>, ShareError> {
+) -> Result<End<Arc<Manifest>>, ShareError> {
     let identity = Identity::load_or_create(&run.home, &*run.watcher).map_err(TransferError::from)?;
     run.with_network(endpoint, &identity, None, |network| {
         let (node, offer, mut stop) = (network.node().clone(), offer.clone(), run.control.stop());
         network.run(&mut Reports::None, async move {
             tokio::select! {
-                manifest = node.fetch_manifest(&offer, SOFTWARE) => Ok(Some(manifest.map_err(TransferError::from)?)),
-                _ = stop.wait_for(|stop| *stop) => Ok(None),
+                manifest = node.fetch_manifest(&offer, SOFTWARE) => Ok(End::Done(manifest.map_err(TransferError::from)?)),
+                _ = stop.wait_for(|stop| *stop) => Ok(End::Cancelled),
             }
         })
     })

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use minimodel::publishers::Publishers;
-use minimodel::transfer::{self, Consents, Control, FetchEnd, FetchOptions, FetchPlan, Run, Target};
+use minimodel::transfer::{self, Consents, Control, End, FetchOptions, FetchPlan, Run, Target};
 use minimodel::{Action, Event, Home, RunConsent, SignedOffer, Watcher};
 
 use super::handles::{PATIENCE, World, loopback, within};
@@ -60,5 +60,5 @@ async fn peers_are_served_while_the_file_is_put_into_its_place() {
     let fetch = world.fetch(offered.recv_timeout(PATIENCE).unwrap(), None);
     assert!(within(fetch.finish()).await.unwrap().path.is_file());
     drop(release);
-    assert!(matches!(holding.join().unwrap(), Ok(FetchEnd::Done { .. })));
+    assert!(matches!(holding.join().unwrap(), Ok(End::Done(_))));
 }

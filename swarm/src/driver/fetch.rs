@@ -17,7 +17,7 @@ use super::error::DriverError;
 use super::fetched::{FetchEnd, FetchSettings, Fetched, PeerShare};
 use super::messages::SessionEvent;
 use super::node::Node;
-use super::seed::{SeedEnd, serve_until_stopped, stopped, terms};
+use super::seed::{Served, close_code, serve_until_stopped, stopped, terms};
 use super::session::{Session, SessionInputs};
 use crate::machine::{Config, Event, Input, Limits};
 use crate::store::{Disk, Part, Resumed, StoreError};
@@ -266,7 +266,7 @@ impl<D: Disk> Fetching<D> {
                 done = &mut work => return done,
                 event = self.session.next(), if !self.is_changed => {
                     if let SessionEvent::SourceChanged = event {
-                        (self.is_changed, self.close_code) = (true, SeedEnd::close_code(true));
+                        (self.is_changed, self.close_code) = (true, close_code(true));
                     }
                 }
             }
@@ -278,13 +278,13 @@ impl<D: Disk> Fetching<D> {
     /// # Errors
     ///
     /// The disk's, at the last sync.
-    pub async fn keep_seeding(&mut self, stop: &mut watch::Receiver<bool>) -> Result<SeedEnd, DriverError> {
+    pub async fn keep_seeding(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Served, DriverError> {
         self.part.seal();
         self.session.samples.file_checked();
         let is_changed = self.is_changed || serve_until_stopped(&mut self.session, stop).await;
-        self.close_code = SeedEnd::close_code(is_changed);
+        self.close_code = close_code(is_changed);
         self.close().await?;
-        Ok(SeedEnd::new(is_changed, self.session.traffic().sent))
+        Ok(Served { sent_bytes: self.session.traffic().sent, is_changed })
     }
 
     /// Ends all connections and all work on the file, and makes what is there durable. Once this fetch and the part are

@@ -82,7 +82,7 @@ pub struct Fetched {
     pub check_tail: Duration,
 }
 
-/// How a fetch ended.
+/// How the network's part of a fetch ended: a file that is whole still waits for its name and its receipt.
 #[derive(Debug)]
 pub enum FetchEnd {
     /// Every chunk is here and the whole file was checked; see [`Fetched::checks`] for the verdict.

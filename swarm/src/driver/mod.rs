@@ -80,7 +80,7 @@ pub use node::{Incoming, Node, NodeSettings};
 pub use quota::{Account, Direction, QuotaGate};
 pub use rate_limit::RateLimit;
 pub use report::{PeerView, Report, Snapshot};
-pub use seed::{SeedEnd, SeedSettings, Seeding};
+pub use seed::{SeedSettings, Seeding, Served};
 pub use settings::{SessionLimits, SessionSettings};
 pub use sink::ChunkSink;
 pub use socket::{BatchRuntime, MAX_DATAGRAM};

@@ -26,41 +26,19 @@ pub struct SeedSettings {
     pub session: SessionSettings,
 }
 
-/// How serving ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SeedEnd {
-    /// The user stopped it.
-    Stopped {
-        /// Payload bytes sent.
-        sent_bytes: u64,
-    },
-    /// The file is no longer the artifact: nothing more may be served from it.
-    SourceChanged {
-        /// Payload bytes sent.
-        sent_bytes: u64,
-    },
+/// What was served until the user stopped it or the file changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Served {
+    /// Payload bytes sent, before and after pauses.
+    pub sent_bytes: u64,
+    /// True if serving ended because the file is no longer the artifact; otherwise it was cancelled.
+    pub is_changed: bool,
 }
 
-impl SeedEnd {
-    pub(super) fn new(is_changed: bool, sent_bytes: u64) -> Self {
-        if is_changed { Self::SourceChanged { sent_bytes } } else { Self::Stopped { sent_bytes } }
-    }
-
-    /// Close code sent to the peers.
-    pub(super) fn close_code(is_changed: bool) -> CloseCode {
-        if is_changed { CloseCode::SourceChanged } else { CloseCode::ShuttingDown }
-    }
-
-    /// Payload bytes sent.
-    pub fn sent_bytes(&self) -> u64 {
-        let (Self::Stopped { sent_bytes } | Self::SourceChanged { sent_bytes }) = self;
-        *sent_bytes
-    }
-
-    /// Whether the file is no longer the artifact.
-    pub fn is_changed(&self) -> bool {
-        matches!(self, Self::SourceChanged { .. })
-    }
+/// Close code sent to the peers of a share that ends.
+pub(super) fn close_code(is_changed: bool) -> CloseCode {
+    if is_changed { CloseCode::SourceChanged } else { CloseCode::ShuttingDown }
 }
 
 /// Terms that both sides must agree on, from the manifest.
@@ -95,12 +73,12 @@ pub struct Seeding(Session);
 
 impl Seeding {
     /// Serves until `stop` becomes true or the file changes.
-    pub async fn run(mut self, stop: &mut watch::Receiver<bool>) -> SeedEnd {
-        let changed = serve_until_stopped(&mut self.0, stop).await;
-        let drained = self.0.stop(SeedEnd::close_code(changed)).await;
+    pub async fn run(mut self, stop: &mut watch::Receiver<bool>) -> Served {
+        let is_changed = serve_until_stopped(&mut self.0, stop).await;
+        let drained = self.0.stop(close_code(is_changed)).await;
         let sent_bytes = self.0.traffic().sent;
         drained.await;
-        SeedEnd::new(changed, sent_bytes)
+        Served { sent_bytes, is_changed }
     }
 }
 
@@ -115,7 +93,7 @@ impl Node {
         settings: SeedSettings,
         source: Arc<dyn ChunkSource>,
         stop: &mut watch::Receiver<bool>,
-    ) -> Result<SeedEnd, DriverError> {
+    ) -> Result<Served, DriverError> {
         Ok(self.start_seeding(settings, source)?.run(stop).await)
     }
 
