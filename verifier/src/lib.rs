@@ -9,6 +9,7 @@
 //! - [`chunk`]: `fixed-size-merkle-v0`, the tree over the chunks.
 //! - [`report`]: named checks and their outcome; [`verify`]: manifest + artifact -> report.
 //! - [`receipt`]: the record of an import that passed.
+//! - [`shown`]: untrusted text, made harmless before it is printed.
 //! - [`request`]: the JSON of `import-peer-request`, checked against a manifest.
 //! - [`os`]: what differs by system.
 
@@ -20,6 +21,7 @@ pub mod receipt;
 pub mod report;
 pub mod request;
 pub mod sha;
+pub mod shown;
 pub mod slm;
 pub mod verify;
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use minimodel::consent::{Action, NewGrant};
 use minimodel::publishers::{PublisherKey, Signer};
+use minimodel_verifier::shown::ascii;
 use minimodel_wire::{PeerId, SignedOffer};
 
 use super::{Activation, Consent, NewEntry, NewFetch, NewShare};
@@ -15,9 +16,6 @@ pub const MAX_OFFERS: usize = 64;
 
 /// Most peers of one allow list.
 pub const MAX_ALLOW: usize = 1024;
-
-/// Characters of a refused value that are shown.
-const SHOWN: usize = 60;
 
 /// Checks a fetch; its sources must be offers.
 ///
@@ -109,7 +107,7 @@ pub fn scope(model: Option<&str>, peer_id: Option<&str>) -> Result<(), Problem> 
         let is_id = model.len() == 64 && model.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if !is_id {
             let hint = "name the model by its swarm id, 64 lowercase hex digits; `library` lists them";
-            return Err(Problem::new(code::INVALID, format!("`{}` is no swarm id", shown(model)), hint));
+            return Err(Problem::new(code::INVALID, format!("`{}` is no swarm id", ascii(model)), hint));
         }
     }
     peer_id.map_or(Ok(()), peer)
@@ -158,7 +156,7 @@ fn way(by: &str) -> Result<(), Problem> {
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
     if !(1..=32).contains(&by.len()) || !by.bytes().all(is_word) {
         let hint = "say `api`, or as what else it was given: `flag`, `prompt`";
-        let error = format!("`{}` is no way to give a consent", shown(by));
+        let error = format!("`{}` is no way to give a consent", ascii(by));
         return Err(Problem::new(code::INVALID, error, hint));
     }
     Ok(())
@@ -177,12 +175,12 @@ pub fn offer(text: &str) -> Result<(), Problem> {
     let schemes = ["http:", "https:", "file:", "ftp:", "magnet:", "data:", "www."];
     if looks_elsewhere || schemes.iter().any(|scheme| lower.starts_with(scheme)) {
         let hint = "ask a peer that has the file for an offer, one word that begins with mm1, and pass that";
-        let error = format!("`{}` is no source of a fetch", shown(text));
+        let error = format!("`{}` is no source of a fetch", ascii(text));
         return Err(Problem::new(code::INVALID, error, hint)
             .because("model bytes come from peers alone, never from a web address, a server or a path"));
     }
     let hint = "ask for the offer again and pass it whole: one word that begins with mm1";
-    Err(Problem::new(code::INVALID, format!("`{}` is no offer", shown(text)), hint).because(error))
+    Err(Problem::new(code::INVALID, format!("`{}` is no offer", ascii(text)), hint).because(error))
 }
 
 /// Checks a path: absolute, because the companion's working folder is not the client's, and without NUL.
@@ -200,7 +198,7 @@ pub fn path(name: &str, path: &Path) -> Result<(), Problem> {
         return Ok(());
     };
     let hint = "pass the whole path from / on";
-    Err(Problem::new(code::USAGE, format!("`{name}`: `{}` {fault}", shown(&text)), hint))
+    Err(Problem::new(code::USAGE, format!("`{name}`: `{}` {fault}", ascii(&text)), hint))
 }
 
 fn optional_path(name: &str, value: Option<&Path>) -> Result<(), Problem> {
@@ -220,13 +218,13 @@ fn peer(text: &str) -> Result<(), Problem> {
     let parsed = text.parse::<PeerId>();
     parsed.map(|_| ()).map_err(|error| {
         let hint = "a peer id is what `minimodel id show` prints at the peer's: 52 characters";
-        Problem::new(code::INVALID, format!("`{}` is no peer id", shown(text)), hint).because(error)
+        Problem::new(code::INVALID, format!("`{}` is no peer id", ascii(text)), hint).because(error)
     })
 }
 
 fn not_a_key(text: &str, error: &dyn std::error::Error) -> Problem {
     let hint = "copy it whole from where it is shown: `ed25519:` and 64 digits";
-    Problem::new(code::INVALID, format!("`{}` is no publisher's key", shown(text)), hint).because(error)
+    Problem::new(code::INVALID, format!("`{}` is no publisher's key", ascii(text)), hint).because(error)
 }
 
 fn bounded(name: &str, len: usize, most: usize) -> Result<(), Problem> {
@@ -235,13 +233,4 @@ fn bounded(name: &str, len: usize, most: usize) -> Result<(), Problem> {
     }
     let hint = format!("pass {most} at most");
     Err(Problem::new(code::USAGE, format!("`{name}` has {len} entries"), hint))
-}
-
-/// The beginning of a value, escaped for messages.
-fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_default).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        shown.push_str("...");
-    }
-    shown
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::route::RouteFault;
-use super::shown::Shown;
 use super::spdx::SpdxFault;
+use crate::shown::ascii;
 
 /// A field of a manifest. Key and value are stored as received; `Display` escapes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct FieldAt {
 
 impl fmt::Display for FieldAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: `{}` is `{}`", self.line, Shown(&self.key), Shown(&self.value))
+        write!(f, "line {}: `{}` is `{}`", self.line, ascii(&self.key), ascii(&self.value))
     }
 }
 

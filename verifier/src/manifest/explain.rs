@@ -7,7 +7,7 @@ use super::check as names;
 use super::error::ManifestError;
 use super::keys::SCHEMA_CHECKSUM;
 use super::limits::{MAX_FIELDS, MAX_KEY_BYTES, MAX_MANIFEST_BYTES, MAX_VALUE_BYTES};
-use super::shown::Shown;
+use crate::shown::ascii;
 
 impl fmt::Display for ManifestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,23 +27,23 @@ impl ManifestError {
             Self::ForbiddenByte { line, column, byte } => {
                 format!("line {line} col {column}: byte 0x{byte:02x}")
             }
-            Self::NoEquals { line, text } => format!("line {line}: no `=` in `{}`", Shown(text)),
+            Self::NoEquals { line, text } => format!("line {line}: no `=` in `{}`", ascii(text)),
             Self::KeyTooLong { line, key } => {
-                format!("line {line}: the key `{}` has {} bytes", Shown(key), key.len())
+                format!("line {line}: the key `{}` has {} bytes", ascii(key), key.len())
             }
-            Self::KeySpelling { line, key } => format!("line {line}: the key is spelled `{}`", Shown(key)),
+            Self::KeySpelling { line, key } => format!("line {line}: the key is spelled `{}`", ascii(key)),
             Self::ValueTooLong { line, key, bytes } => {
-                format!("line {line}: the value of `{}` has {bytes} bytes", Shown(key))
+                format!("line {line}: the value of `{}` has {bytes} bytes", ascii(key))
             }
             Self::TooManyFields { line } => format!("line {line}: field number {}", MAX_FIELDS + 1),
             Self::DuplicateKey { line, key, first_line } => {
-                format!("line {line}: duplicate key `{}`, first on line {first_line}", Shown(key))
+                format!("line {line}: duplicate key `{}`, first on line {first_line}", ascii(key))
             }
             Self::CommentInSigned { line } => format!("line {line}: a comment in a signed manifest"),
             Self::ForbiddenWord { line, key, word } => {
-                format!("line {line}: the key `{}` has the forbidden word `{word}`", Shown(key))
+                format!("line {line}: the key `{}` has the forbidden word `{word}`", ascii(key))
             }
-            Self::UnknownKey { line, key } => format!("line {line}: unknown key `{}`", Shown(key)),
+            Self::UnknownKey { line, key } => format!("line {line}: unknown key `{}`", ascii(key)),
             Self::MissingKey { key } => format!("the key `{key}` is missing"),
             Self::ChunkListHalf { line, key, missing } | Self::SignatureHalf { line, key, missing } => {
                 format!("line {line}: `{key}` stands without `{missing}`")
@@ -53,15 +53,15 @@ impl ManifestError {
                 format!("line {line}: `evidence.status` beside a piece of evidence")
             }
             Self::EvidenceGap { line, key, missing } => {
-                format!("line {line}: `{}` though there is no evidence number {missing}", Shown(key))
+                format!("line {line}: `{}` though there is no evidence number {missing}", ascii(key))
             }
             Self::EvidenceIncomplete { line, number, missing } => {
                 format!("line {line}: evidence number {number} has no `evidence.{number}.{missing}`")
             }
             Self::SignatureMismatch { at, key_id } => {
-                format!("line {}: `{}` by key {} does not verify", at.line, at.key, Shown(key_id))
+                format!("line {}: `{}` by key {} does not verify", at.line, at.key, ascii(key_id))
             }
-            Self::RequiresArch { at, word } => format!("{at}, with the word `{}`", Shown(word)),
+            Self::RequiresArch { at, word } => format!("{at}, with the word `{}`", ascii(word)),
             _ => self.field().map(ToString::to_string).unwrap_or_default(),
         }
     }

@@ -21,7 +21,6 @@ mod keys;
 mod limits;
 mod read;
 pub(crate) mod route;
-pub(crate) mod shown;
 mod signature;
 mod spdx;
 mod text;

@@ -1,7 +1,7 @@
 //! One error for each rule of the receipt.
 
 use super::MAX_RECEIPT_BYTES;
-use crate::manifest::shown::Shown;
+use crate::shown::ascii;
 
 /// The rule that a receipt breaks. Lines and columns count from 1; what comes from outside is stored raw and
 /// escaped when shown.
@@ -26,14 +26,14 @@ pub enum ReceiptError {
     /// The last line is not `receipt.sha256=...` with its line end.
     #[error(
         "the last line is `{}`, accepted: `receipt.sha256=` and the sum, with its line end",
-        Shown(found)
+        ascii(found)
     )]
     NoSum {
         /// The last line.
         found: String,
     },
     /// `receipt.sha256` is not `sha256:` and 64 uppercase hex digits.
-    #[error("`receipt.sha256` is `{}`, accepted: `sha256:` and 64 uppercase hex digits", Shown(found))]
+    #[error("`receipt.sha256` is `{}`, accepted: `sha256:` and 64 uppercase hex digits", ascii(found))]
     SumSpelling {
         /// The value.
         found: String,
@@ -47,7 +47,7 @@ pub enum ReceiptError {
         computed: String,
     },
     /// A line whose key is not the expected one.
-    #[error("line {line}: `{}`, accepted: `{expected}=`", Shown(found))]
+    #[error("line {line}: `{}`, accepted: `{expected}=`", ascii(found))]
     UnexpectedLine {
         /// The line.
         line: usize,
@@ -63,7 +63,7 @@ pub enum ReceiptError {
         expected: String,
     },
     /// A line after the last one that a receipt has.
-    #[error("line {line}: `{}`, accepted: `receipt.sha256=`", Shown(found))]
+    #[error("line {line}: `{}`, accepted: `receipt.sha256=`", ascii(found))]
     TrailingLine {
         /// The line.
         line: usize,
@@ -71,7 +71,7 @@ pub enum ReceiptError {
         found: String,
     },
     /// `receipt.version` is not `0`.
-    #[error("line {line}: `receipt.version` is `{}`, accepted: `0`", Shown(found))]
+    #[error("line {line}: `receipt.version` is `{}`, accepted: `0`", ascii(found))]
     UnknownVersion {
         /// The line.
         line: usize,
@@ -79,7 +79,7 @@ pub enum ReceiptError {
         found: String,
     },
     /// A value that its key does not allow.
-    #[error("line {line}: `{key}` is `{}`, accepted: {accepted}", Shown(found))]
+    #[error("line {line}: `{key}` is `{}`, accepted: {accepted}", ascii(found))]
     Value {
         /// The line.
         line: usize,
@@ -113,7 +113,7 @@ pub enum ReceiptError {
         key: String,
     },
     /// Not an RFC 3339 UTC time with a `Z`.
-    #[error("`{key}` is `{}`, accepted: a UTC time spelled like `2026-06-01T12:00:00Z`", Shown(found))]
+    #[error("`{key}` is `{}`, accepted: a UTC time spelled like `2026-06-01T12:00:00Z`", ascii(found))]
     Time {
         /// The key.
         key: String,
@@ -121,7 +121,7 @@ pub enum ReceiptError {
         found: String,
     },
     /// A peer id that is not a route-safe word.
-    #[error("`{key}` is `{}`, accepted: a-z, 0-9, `.`, `_` and `-`, at most 128", Shown(found))]
+    #[error("`{key}` is `{}`, accepted: a-z, 0-9, `.`, `_` and `-`, at most 128", ascii(found))]
     PeerId {
         /// The key.
         key: String,
@@ -129,7 +129,7 @@ pub enum ReceiptError {
         found: String,
     },
     /// One peer twice.
-    #[error("`{key}` is `{}`, which stands in the receipt already", Shown(found))]
+    #[error("`{key}` is `{}`, which stands in the receipt already", ascii(found))]
     DuplicatePeer {
         /// The key of the second entry.
         key: String,
@@ -152,7 +152,7 @@ pub enum ReceiptError {
     #[error("no check, accepted: the checks that were made")]
     NoChecks,
     /// A failed check: only an import that passed gets a receipt.
-    #[error("the check `{}` failed, accepted: receipts of imports that passed", Shown(name))]
+    #[error("the check `{}` failed, accepted: receipts of imports that passed", ascii(name))]
     FailedCheck {
         /// Its name.
         name: String,

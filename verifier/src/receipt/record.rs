@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::MAX_RECEIPT_BYTES;
 use super::error::ReceiptError;
-use crate::manifest::shown::escape;
 use crate::manifest::value::{is_route_safe, is_utc_time};
 use crate::manifest::{Acquisition, Evidence};
+use crate::shown::escaped;
 use crate::{Check, Digest, Manifest, Outcome, Report};
 
 /// An import receipt that keeps every rule.
@@ -162,7 +162,7 @@ impl RecordedCheck {
 
 impl From<&Check> for RecordedCheck {
     fn from(check: &Check) -> Self {
-        Self { name: check.name.to_owned(), outcome: check.outcome, detail: escape(&check.detail()) }
+        Self { name: check.name.to_owned(), outcome: check.outcome, detail: escaped(&check.detail()) }
     }
 }
 

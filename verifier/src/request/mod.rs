@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use crate::digest::parse_tagged;
-use crate::manifest::shown::Shown;
+use crate::shown::ascii;
 use crate::{Digest, Manifest};
 
 /// Longest request in bytes: room for the offers of a whole swarm.
@@ -48,7 +48,7 @@ pub enum RequestError {
     #[error("it is longer than {MAX_REQUEST_BYTES} bytes")]
     TooLong,
     /// Not JSON, or not these fields, each once.
-    #[error("{}", Shown(reason))]
+    #[error("{}", ascii(reason))]
     Json {
         /// What the JSON reader says; may quote the request.
         reason: String,
