@@ -303,7 +303,9 @@ impl Files {
     }
 }
 
-/// Writes and syncs a small file under its temporary name. Replaces one that a crash left; the lock keeps other processes away.
+/// Writes and syncs a small file under its temporary name, which the caller gives its final one. `store::files` does not do here:
+/// it picks a name that nobody looks for, and removes the file of a failed write, while the prepared head is read after a crash as
+/// the evidence that an append is whole. One that a crash left is replaced; the lock keeps other processes away.
 fn write_small(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).private().no_link();
