@@ -54,8 +54,6 @@ fn peers<'a>(names: impl IntoIterator<Item = &'a String>) -> BTreeSet<PeerId> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::model::NewShare;
 
@@ -67,8 +65,6 @@ mod tests {
         Permission {
             anyone,
             peers: peers.iter().map(ToString::to_string).collect(),
-            left_bytes: None,
-            left_by_peer: BTreeMap::new(),
             ends_unix: None,
             reason: None,
         }

@@ -157,8 +157,6 @@ fn shortest_chunk(manifest: &Manifest) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use minimodel_wire::PeerId;
 
     use super::super::offered::OfferedPeers;
@@ -170,8 +168,6 @@ mod tests {
         Permission {
             anyone,
             peers: peers.iter().map(ToString::to_string).collect(),
-            left_bytes: None,
-            left_by_peer: BTreeMap::new(),
             ends_unix: None,
             reason: None,
         }

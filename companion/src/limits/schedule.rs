@@ -122,8 +122,8 @@ pub fn local_hour(now_unix: u64) -> u8 {
     hour_in(now_unix, &zone().0)
 }
 
-/// Returns the hour of the day in a zone, 0 to 23; 0 for times outside the calendar.
-pub fn hour_in(now_unix: u64, zone: &TimeZone) -> u8 {
+/// The hour of the day in a zone, 0 to 23; 0 for times outside the calendar.
+fn hour_in(now_unix: u64, zone: &TimeZone) -> u8 {
     timestamp(now_unix).and_then(|at| u8::try_from(zone.to_datetime(at).hour()).ok()).unwrap_or(0)
 }
 

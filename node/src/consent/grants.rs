@@ -78,7 +78,8 @@ pub enum Denied {
 /// let used = |_number| 400;
 /// let permission: Permission = book.grants().permission(Action::Serve, &swarm, now, used);
 /// assert!(permission.permits("any peer"));
-/// assert_eq!(permission.left_for("any peer"), Some(Some(600)));
+/// // All of the quota has moved: the next permission permits nothing.
+/// assert!(!book.grants().permission(Action::Serve, &swarm, now, |_number| 1_000).permits("any peer"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,10 +88,6 @@ pub struct Permission {
     pub anyone: bool,
     /// Permitted with these peers, by grants of their own.
     pub peers: BTreeSet<String>,
-    /// Payload bytes left of the most generous open grant for anyone; `None`: no limit. 0 where [`Self::anyone`] is false.
-    pub left_bytes: Option<u64>,
-    /// Payload bytes left for each of [`Self::peers`] by its own grants; `None`: no limit.
-    pub left_by_peer: BTreeMap<String, Option<u64>>,
     /// When the next open grant expires, in seconds since 1970, and this must be computed again; `None`: none expires.
     pub ends_unix: Option<u64>,
     /// Why nothing is permitted; `None`: something is.
@@ -106,17 +103,6 @@ impl Permission {
     /// Returns true if the action is permitted with this peer.
     pub fn permits(&self, peer: &str) -> bool {
         self.anyone || self.peers.contains(peer)
-    }
-
-    /// Returns the payload bytes that the most generous open grant, this peer's own or one for anyone, leaves for this peer;
-    /// `Some(None)`: no limit. `None`: nothing is permitted with it.
-    pub fn left_for(&self, peer: &str) -> Option<Option<u64>> {
-        let own = self.left_by_peer.get(peer).copied();
-        let anyone = self.anyone.then_some(self.left_bytes);
-        match (own, anyone) {
-            (Some(own), Some(anyone)) => Some(more(own, anyone)),
-            (own, anyone) => own.or(anyone),
-        }
     }
 }
 
@@ -277,8 +263,6 @@ impl Grants {
         let mut permission = Permission {
             anyone: false,
             peers: BTreeSet::new(),
-            left_bytes: Some(0),
-            left_by_peer: BTreeMap::new(),
             ends_unix: None,
             reason: Some(Denied::Never),
         };
@@ -288,7 +272,7 @@ impl Grants {
             let left = held.left(used);
             permission.reason = match held.state(now_unix, used) {
                 GrantState::Active if left.is_none_or(|left| left >= least_bytes) => {
-                    permission.open(&held.grant, left);
+                    permission.open(&held.grant);
                     continue;
                 }
                 GrantState::Expired => Some(Denied::Expired),
@@ -356,23 +340,13 @@ pub fn charged(open: &[Open], peer: &str, bytes: u64, used: impl Fn(u64) -> u64)
 }
 
 impl Permission {
-    fn open(&mut self, grant: &Granted, left: Option<u64>) {
+    fn open(&mut self, grant: &Granted) {
         self.ends_unix = [self.ends_unix, grant.expires_unix].into_iter().flatten().min();
         match &grant.peer {
-            None => {
-                self.anyone = true;
-                self.left_bytes = more(self.left_bytes, left);
-            }
+            None => self.anyone = true,
             Some(peer) => {
                 self.peers.insert(peer.clone());
-                let most = self.left_by_peer.entry(peer.clone()).or_insert(Some(0));
-                *most = more(*most, left);
             }
         }
     }
-}
-
-/// Returns the larger limit; `None` is no limit.
-fn more(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    Some(one?.max(other?))
 }

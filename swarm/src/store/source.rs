@@ -158,7 +158,7 @@ impl<F: DiskFile> FileSource<F> {
     }
 
     /// From now on every chunk is hashed before it is handed out.
-    pub fn set_suspicious(&self) {
+    fn set_suspicious(&self) {
         self.suspicious.store(true, Ordering::Relaxed);
     }
 

@@ -37,12 +37,7 @@ fn permission(grants: &Grants, now: u64, used: &BTreeMap<u64, u64>) -> Permissio
 
 /// Returns true if `one` permits nothing that `other` does not.
 fn is_within(one: &Permission, other: &Permission) -> bool {
-    let less =
-        |one: Option<u64>, other: Option<u64>| other.is_none_or(|most| one.is_some_and(|one| one <= most));
-    (!one.anyone || other.anyone)
-        && one.peers.is_subset(&other.peers)
-        && less(one.left_bytes, other.left_bytes)
-        && one.left_by_peer.iter().all(|(peer, left)| less(*left, other.left_by_peer[peer]))
+    (!one.anyone || other.anyone) && one.peers.is_subset(&other.peers)
 }
 
 proptest! {
@@ -83,7 +78,7 @@ proptest! {
         let last = permission.ends_unix.map_or(NOW + 100, |ends| ends - 1);
         prop_assert!(last >= now);
         let later = ask(last, moved);
-        prop_assert_eq!((later.anyone, later.peers, later.left_bytes), (permission.anyone, permission.peers, permission.left_bytes));
+        prop_assert_eq!((later.anyone, later.peers), (permission.anyone, permission.peers));
     }
 
     #[test]
@@ -117,16 +112,10 @@ fn a_grant_ends_at_its_second_and_at_its_byte() {
     let grants = fold(&[serve(None, None, Some(NOW + 10), Some(100))]);
     let ask = |now, moved| permission(&grants, now, &BTreeMap::from([(1, moved)]));
     let open = ask(NOW + 9, 99);
-    assert_eq!(
-        (open.anyone, open.left_bytes, open.ends_unix, open.reason),
-        (true, Some(1), Some(NOW + 10), None)
-    );
+    assert_eq!((open.anyone, open.ends_unix, open.reason), (true, Some(NOW + 10), None));
     assert_eq!((ask(NOW + 10, 99).is_some(), ask(NOW + 10, 99).reason), (false, Some(Denied::Expired)));
     let spent = ask(NOW + 9, 100);
-    assert_eq!(
-        (spent.is_some(), spent.reason, spent.left_bytes, spent.ends_unix),
-        (false, Some(Denied::Spent), Some(0), None)
-    );
+    assert_eq!((spent.is_some(), spent.reason, spent.ends_unix), (false, Some(Denied::Spent), None));
     assert_eq!(ask(NOW + 10, 100).reason, Some(Denied::Expired));
     let states = |now, moved| grants.list(now, |_| moved)[0].state;
     assert_eq!(states(NOW + 9, 99), GrantState::Active);
@@ -135,7 +124,7 @@ fn a_grant_ends_at_its_second_and_at_its_byte() {
 }
 
 #[test]
-fn a_permission_says_for_whom_how_much_and_why_not() {
+fn a_permission_says_for_whom_until_when_and_why_not() {
     let none = BTreeMap::new();
     assert_eq!(permission(&fold(&[]), NOW, &none).reason, Some(Denied::Never));
     let other = fold(&[serve(Some(2), None, None, None)]);
@@ -151,12 +140,11 @@ fn a_permission_says_for_whom_how_much_and_why_not() {
         serve(Some(2), None, None, None),
     ]);
     let now = permission(&mixed, NOW, &BTreeMap::from([(2, 5), (4, 1)]));
-    assert_eq!((now.anyone, now.left_bytes, now.ends_unix), (true, Some(25), Some(NOW + 3)));
+    assert_eq!((now.anyone, now.ends_unix), (true, Some(NOW + 3)));
     assert_eq!(now.peers, BTreeSet::from([peer(1), peer(2)]));
-    assert_eq!(now.left_by_peer, BTreeMap::from([(peer(1), None), (peer(2), Some(6))]));
     assert!(now.permits(&peer(9)));
     let own = permission(&fold(&[serve(Some(1), Some(1), None, None)]), NOW, &none);
-    assert_eq!((own.anyone, own.left_bytes, own.is_some()), (false, Some(0), true));
+    assert_eq!((own.anyone, own.is_some()), (false, true));
     assert!(own.permits(&peer(1)) && !own.permits(&peer(2)));
 }
 
@@ -233,20 +221,4 @@ fn excluded_grants_and_quotas_below_a_chunk_permit_nothing() {
     };
     assert_eq!((against(&|_| false, 2), against(&|id| id == 2, 2)), (Some(2), Some(1)));
     assert_eq!(against(&|id| id < 3, 2), None);
-}
-
-#[test]
-fn peer_may_use_the_larger_rest_of_its_own_or_a_general_grant() {
-    let left =
-        |kinds: &[Kind], with: u8| permission(&fold(kinds), NOW, &BTreeMap::new()).left_for(&peer(with));
-    let own = serve(Some(1), Some(2), None, Some(5));
-    assert_eq!(left(std::slice::from_ref(&own), 2), Some(Some(5)));
-    assert_eq!(left(std::slice::from_ref(&own), 3), None);
-    let anyone = |quota| serve(None, None, None, quota);
-    assert_eq!(left(&[own.clone(), anyone(Some(9))], 2), Some(Some(9)));
-    assert_eq!(left(&[own.clone(), anyone(Some(3))], 2), Some(Some(5)));
-    assert_eq!(left(&[own.clone(), anyone(Some(3))], 3), Some(Some(3)));
-    assert_eq!(left(&[own.clone(), anyone(None)], 2), Some(None));
-    let unlimited = serve(Some(1), Some(2), None, None);
-    assert_eq!(left(&[own, unlimited, anyone(Some(3))], 2), Some(None));
 }
