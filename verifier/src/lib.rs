@@ -9,6 +9,7 @@
 //! - [`chunk`]: `fixed-size-merkle-v0`, the tree over the chunks.
 //! - [`report`]: named checks and their outcome; [`verify`]: manifest + artifact -> report.
 //! - [`receipt`]: the record of an import that passed.
+//! - [`pool`]: the threads that hash.
 //! - [`shown`]: untrusted text, made harmless before it is printed.
 //! - [`request`]: the JSON of `import-peer-request`, checked against a manifest.
 //! - [`os`]: what differs by system.
@@ -17,6 +18,7 @@ pub mod chunk;
 pub mod digest;
 pub mod manifest;
 pub mod os;
+pub mod pool;
 pub mod receipt;
 pub mod report;
 pub mod request;

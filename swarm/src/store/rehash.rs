@@ -4,6 +4,7 @@ use std::io;
 
 use minimodel_verifier::Digest;
 use minimodel_verifier::chunk::Layout;
+use minimodel_verifier::pool;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
@@ -29,6 +30,7 @@ pub(super) fn good_chunks<F: DiskFile>(
     file: &F,
     candidates: &[(u32, Digest)],
 ) -> io::Result<Vec<u32>> {
+    pool::start();
     let verdicts: io::Result<Vec<Option<u32>>> = candidates
         .par_iter()
         .map_init(

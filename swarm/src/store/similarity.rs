@@ -5,6 +5,7 @@ use std::io;
 
 use minimodel_verifier::Digest;
 use minimodel_verifier::chunk::Layout;
+use minimodel_verifier::pool;
 use rayon::prelude::*;
 
 use super::disk::DiskFile;
@@ -45,6 +46,7 @@ impl Similarity {
         let zeros = |index| minimodel_verifier::sha256(&vec![0; layout.chunk_len(index) as usize]);
         let last = layout.count().saturating_sub(1);
         let (full_zeros, last_zeros) = (zeros(0), zeros(last));
+        pool::start();
         let chunks: io::Result<Vec<Self>> = leaves
             .par_iter()
             .map(|(index, leaf)| {
@@ -95,6 +97,7 @@ pub(super) fn other_chunks<F: DiskFile>(
     good: &[u32],
 ) -> io::Result<usize> {
     let end = file.stat()?.byte_count;
+    pool::start();
     let verdicts: io::Result<Vec<bool>> = recorded
         .par_iter()
         .filter(|(index, _)| good.binary_search(index).is_err())
@@ -116,6 +119,7 @@ pub(super) fn unrecorded_data<F: DiskFile>(
 ) -> io::Result<usize> {
     const PAGE: u64 = 4_096;
     let end = file.stat()?.byte_count;
+    pool::start();
     let verdicts: io::Result<Vec<bool>> = (0..layout.count())
         .into_par_iter()
         .filter(|index| recorded.binary_search_by_key(index, |(index, _)| *index).is_err())

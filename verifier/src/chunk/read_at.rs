@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::Layout;
 use crate::digest::Digest;
 use crate::os;
+use crate::pool;
 
 /// Bytes that several threads can read at once, each at its own offset.
 pub trait ReadAt: Sync {
@@ -53,6 +54,7 @@ pub fn hash_chunk<R: ReadAt + ?Sized>(layout: &Layout, source: &R, index: u32) -
 
 /// SHA-256 of every chunk, in order.
 pub fn hash_chunks<R: ReadAt + ?Sized>(layout: &Layout, source: &R) -> io::Result<Vec<Digest>> {
+    pool::start();
     (0..layout.count()).into_par_iter().map(|index| hash_chunk(layout, source, index)).collect()
 }
 

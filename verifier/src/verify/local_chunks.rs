@@ -8,6 +8,7 @@ use super::artifact::{count_holds, root_holds};
 use crate::chunk::{Layout, ReadAt, Tree, hash_chunk, hash_chunks, list};
 use crate::digest::{Digest, sha256, tagged};
 use crate::manifest::Manifest;
+use crate::pool;
 use crate::report::{Outcome, Report};
 
 /// The verdict on one chunk of a local file.
@@ -126,6 +127,7 @@ fn judge_each<R: ReadAt + ?Sized>(
         let found = hash_chunk(layout, partial, index)?;
         Ok(if found == *expected { ChunkVerdict::Good } else { ChunkVerdict::Bad })
     };
+    pool::start();
     (0..layout.count()).into_par_iter().zip(known).map(judge).collect()
 }
 

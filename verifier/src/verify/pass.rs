@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::chunk::Layout;
 use crate::digest::{Digest, sha256};
+use crate::pool;
 use crate::slm::{Rolling, Scan, SlmOutcome};
 
 /// Bytes a block; two are in memory. A power of two, so a block holds whole chunks or a part of one.
@@ -32,6 +33,7 @@ pub(super) struct Seen {
 
 /// Reads `byte_count` bytes, and one more if there is one.
 pub(super) fn run(byte_count: u64, wanted: Wanted, artifact: &mut dyn Read) -> io::Result<Seen> {
+    pool::start();
     let mut left = artifact.take(byte_count.saturating_add(1));
     let (mut bytes, mut whole, mut scan) = (0_u64, Sha256::new(), Scan::new(byte_count));
     let mut rolling = wanted.rolling.then(Rolling::new);
