@@ -186,8 +186,7 @@ impl Watcher for JobWatcher {
             Event::Snapshot(snapshot) => core.take_snapshot(self.id, self.run, snapshot),
             Event::OfferRenewed(offer) => core.renewed(self.id, self.run, offer),
             Event::Offer { ref offer, port, taken_port } => {
-                core.offered(self.id, self.run, Listening { port, taken_port }, offer.clone());
-                if taken_port.is_some() {
+                if core.offered(self.id, self.run, Listening { port, taken_port }, offer.clone()) {
                     core.checks.host.tell(event);
                 }
             }

@@ -30,9 +30,11 @@ impl Core {
         self.show(&state, id);
     }
 
-    pub(super) fn offered(&self, id: u64, run: u64, listening: Listening, offer: SignedOffer) {
+    /// Keeps the offer of a run and where it listens. Returns true if its user is to hear that the port was taken.
+    pub(super) fn offered(&self, id: u64, run: u64, listening: Listening, offer: SignedOffer) -> bool {
         let mut state = self.lock();
-        let Some(running) = state.runs.of_run(id, run) else { return };
+        let is_news = listening.taken_port.is_some() && !state.runs.have_told(listening);
+        let Some(running) = state.runs.of_run(id, run) else { return false };
         running.offer = Some(offer);
         running.listening = Some(listening);
         if let Some(row) = state.table.get(id).cloned() {
@@ -48,6 +50,7 @@ impl Core {
         }
         self.show(&state, id);
         self.wake(&mut state);
+        is_news
     }
 
     /// Takes a snapshot of a run, also of a removed transfer: its bytes count all the same.

@@ -144,6 +144,12 @@ impl Runs {
         self.running.get_mut(&id).filter(|running| running.run == run)
     }
 
+    /// Returns true if a run said already that its port was taken when this endpoint was opened: all runs of the shared endpoint
+    /// say so.
+    pub(super) fn have_told(&self, listening: Listening) -> bool {
+        self.running.values().any(|running| running.listening == Some(listening))
+    }
+
     /// As [`Self::of_run`], also of a removed transfer: its bytes count all the same.
     pub(super) fn of_run_or_draining(&mut self, id: u64, run: u64) -> Option<&mut RunningTransfer> {
         let running = self.running.get_mut(&id).filter(|running| running.run == run);
@@ -205,6 +211,18 @@ mod tests {
         let control = Control::default();
         let desired = Desired::FetchManifest;
         RunningTransfer { run, row, desired, control, offer: None, listening: None, snapshot: None }
+    }
+
+    #[test]
+    fn taken_port_of_the_shared_endpoint_is_told_by_one_run() {
+        let mut runs = Runs::default();
+        let taken = Listening { port: 4_000, taken_port: Some(3_000) };
+        assert!(!runs.have_told(taken));
+        runs.begin(RunningTransfer { listening: Some(taken), ..running(1) });
+        assert!(runs.have_told(taken));
+        assert!(!runs.have_told(Listening { port: 4_001, ..taken }), "the endpoint was opened again");
+        runs.take_ended(3, 1);
+        assert!(!runs.have_told(taken));
     }
 
     #[test]

@@ -110,7 +110,9 @@ fn port_taken_at_one_start_is_that_of_the_next_start_again() {
     sharer.is_whole(&meanwhile);
     let told = sharer.house.home.say("doctor").exits(1).stdout;
     assert!(told.contains(&format!(":{port} of transfer 1 is taken by another program")), "{told}");
-    assert_eq!(sharer.house.stop().code, 0);
+    let stopped = sharer.house.stop().exits(0);
+    let warned = format!("UDP port {port}, which earlier offers name, is taken by another program");
+    assert_eq!(stopped.stderr.matches(&warned).count(), 1, "{}", stopped.stderr);
     drop(taken);
     sharer.house.start();
     assert_eq!(ports(&sharer.offers_now()), ports(&first));
