@@ -1,7 +1,5 @@
 //! From the command line to the exit code.
 
-use clap::Parser as _;
-
 use crate::args::{Cli, Verb};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -11,7 +9,7 @@ use crate::{usage, verbs};
 /// Runs the process.
 pub(crate) fn run() -> Exit {
     let environment = Environment::read();
-    let (context, result) = match Cli::try_parse() {
+    let (context, result) = match Cli::read(std::env::args_os()) {
         Ok(cli) => {
             let context = Context::new(&cli.global, &environment);
             let result = dispatch(cli.verb, &context);

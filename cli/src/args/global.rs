@@ -1,7 +1,11 @@
 //! The verbs and the flags that all of them take.
 
+use std::ffi::OsString;
+
 use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use super::companion::CompanionArgs;
 use super::consent::{AnnounceArgs, ConsentArgs};
@@ -28,6 +32,31 @@ pub(crate) struct Cli {
     pub(crate) verb: Verb,
 }
 
+impl Cli {
+    /// Reads the words of a command line, the program first, and the environment.
+    pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(words)?;
+        let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        // clap's own conflicts do not tell a flag from its variable.
+        if cli.global.quiet && cli.global.verbose {
+            match (matches.value_source("quiet"), matches.value_source("verbose")) {
+                (Some(ValueSource::CommandLine), Some(ValueSource::EnvVariable)) => {
+                    cli.global.verbose = false;
+                }
+                (Some(ValueSource::EnvVariable), Some(ValueSource::CommandLine)) => {
+                    cli.global.quiet = false;
+                }
+                _ => {
+                    let message = "the argument '--quiet' cannot be used with '--verbose'";
+                    return Err(command.error(ErrorKind::ArgumentConflict, message));
+                }
+            }
+        }
+        Ok(cli)
+    }
+}
+
 /// Flags of every verb.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
@@ -39,7 +68,7 @@ pub(crate) struct Global {
 
     /// Say nothing on stderr but warnings, failures and questions
     #[arg(short, long, global = true, env = "MINIMODEL_QUIET", hide_env_values = true)]
-    #[arg(action = ArgAction::SetTrue, value_parser = FalseyValueParser::new(), conflicts_with = "verbose")]
+    #[arg(action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     pub(crate) quiet: bool,
 
     /// Say more on stderr
@@ -135,8 +164,6 @@ pub(crate) enum Verb {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

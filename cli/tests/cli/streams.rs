@@ -54,6 +54,21 @@ fn variables_stand_in_for_global_flags_and_flags_win() {
 }
 
 #[test]
+fn quiet_on_the_line_wins_over_verbose_by_variable() {
+    let home = Home::with_artifact();
+    let run = |variables: &[(&str, &str)], flag: &str| {
+        let output = home.command([flag, "id", "show"]).envs(variables.iter().copied()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(run(&[("MINIMODEL_VERBOSE", "1")], "-q"), (Some(0), String::new()));
+    for variables in [[("MINIMODEL_QUIET", "1")], [("MINIMODEL_QUIET", "0")]] {
+        assert_eq!(run(&variables, "-v").0, Some(0), "{variables:?}");
+    }
+    let (code, told) = run(&[("MINIMODEL_QUIET", "1"), ("MINIMODEL_VERBOSE", "1")], "--color=never");
+    assert!(code == Some(2) && told.contains("--quiet"), "{code:?} {told}");
+}
+
+#[test]
 fn consent_has_no_variable() {
     let help = Home::new().say("fetch --help").exits(0).stdout;
     assert!(!help.contains("MINIMODEL_CONSENT") && !help.contains("--yes"), "{help}");
