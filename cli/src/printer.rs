@@ -9,8 +9,8 @@
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
@@ -27,6 +27,9 @@ use crate::stream;
 
 /// Longest answer to a question, in bytes: `yes` and some room.
 const MAX_REPLY_BYTES: u64 = 256;
+
+/// Most warnings that wait for the next event; more are on stderr alone.
+const MAX_WAITING: usize = 100;
 
 /// Longest wait of a line on stderr for room; a line after one that timed out does not wait.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -123,6 +126,9 @@ pub(crate) struct Printer {
     /// True if the last line on stderr timed out.
     is_clogged: AtomicBool,
     bar: Mutex<Option<ProgressBar>>,
+    /// Warnings whose events are not on stdout yet: they go before the next event, so that no thread that warns waits for the
+    /// reader of stdout.
+    waiting: Mutex<Vec<String>>,
     stdout: NonBlockingStream<io::Stdout>,
     stderr: NonBlockingStream<io::Stderr>,
 }
@@ -137,6 +143,7 @@ impl Printer {
             was_unread: AtomicBool::new(false),
             is_clogged: AtomicBool::new(false),
             bar: Mutex::new(None),
+            waiting: Mutex::new(Vec::new()),
             stdout: NonBlockingStream::new(io::stdout()),
             stderr: NonBlockingStream::new(io::stderr()),
         }
@@ -195,9 +202,18 @@ impl Printer {
         self.answer_bytes(format!("{line}\n").as_bytes())
     }
 
-    /// An event object on stdout, under `--json` only.
+    /// An event object on stdout, under `--json` only; the warnings before it go first.
     pub(crate) fn event<T: Serialize>(&self, name: &str, fields: T) -> Result<(), Failure> {
+        self.flush_warnings()?;
         if self.output_mode.is_json { self.object(&Event::new(name, fields)) } else { Ok(()) }
+    }
+
+    /// Puts the events of the warnings so far on stdout, under `--json` only.
+    pub(crate) fn flush_warnings(&self) -> Result<(), Failure> {
+        let waiting = std::mem::take(&mut *locked(&self.waiting));
+        waiting
+            .iter()
+            .try_for_each(|text| self.object(&Event::new("warning", WarningFields { warning: text })))
     }
 
     /// An event object on stderr, for events that must not mix with answers (`--progress json`); also with `-q`.
@@ -246,8 +262,17 @@ impl Printer {
         }
     }
 
-    /// A warning, on stderr; also with `-q`.
+    /// A warning, on stderr, also with `-q`; under `--json` it is an event too.
     pub(crate) fn warning(&self, text: &str) {
+        self.warning_beside_event(text);
+        let mut waiting = locked(&self.waiting);
+        if self.output_mode.is_json && waiting.len() < MAX_WAITING {
+            waiting.push(text.to_owned());
+        }
+    }
+
+    /// A warning on stderr alone, of what an event of its own says on stdout.
+    pub(crate) fn warning_beside_event(&self, text: &str) {
         let line = Line::default().with(Tone::Warning, "warning:").with(Tone::Plain, format!(" {text}"));
         self.tell(&line.render(self.output_mode.colours_stderr));
     }
@@ -301,7 +326,7 @@ impl Printer {
 
     /// Sets the bar above which lines are printed from now on; `None` when there is none any more.
     pub(crate) fn set_bar(&self, bar: Option<ProgressBar>) {
-        *self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = bar;
+        *locked(&self.bar) = bar;
     }
 
     fn tell(&self, text: &str) {
@@ -319,12 +344,16 @@ impl Printer {
     }
 
     fn beside_bar<T>(&self, write: impl FnOnce() -> T) -> T {
-        let bar = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let bar = locked(&self.bar).clone();
         match bar {
             Some(bar) => bar.suspend(write),
             None => write(),
         }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The failure for a signal that came while an answer waited to be read.
@@ -341,6 +370,12 @@ struct FailureObject<'a> {
     error: &'a str,
     cause: Option<&'a str>,
     hint: &'a str,
+}
+
+/// The fields of the event `warning`.
+#[derive(Serialize)]
+struct WarningFields<'a> {
+    warning: &'a str,
 }
 
 #[cfg(test)]

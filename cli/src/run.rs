@@ -21,7 +21,7 @@ pub(crate) fn run() -> Exit {
             (context, result)
         }
     };
-    match result {
+    match result.and_then(|()| context.printer.flush_warnings()) {
         Ok(()) => Exit::Done,
         Err(failure) => {
             context.printer.failure(&failure);

@@ -168,14 +168,14 @@ impl Follower {
         }
         let printer = &self.context.printer;
         let counter = locked(&self.progress).as_ref().map(Progress::counter);
-        let told = match event {
+        let told = printer.flush_warnings().and_then(|()| match event {
             Event::Swarm(event) => swarm::tell(printer, event),
             Event::Snapshot(snapshot) => {
                 locked(&self.moments).tell(&Moment::from(&**snapshot), counter.as_ref())
             }
             Event::OfferRenewed(offer) => swarm::tell_renewed(printer, offer),
             _ => Ok(()),
-        };
+        });
         if told.is_err() {
             self.is_silent.store(true, Ordering::Relaxed);
         }

@@ -34,7 +34,7 @@ pub(super) fn tell(printer: &Printer, event: &Event) -> Result<(), Failure> {
         }
         Event::Banned { peer, breach, index, .. } => {
             let chunk = index.map_or_else(String::new, |index| format!(" (chunk {index})"));
-            printer.warning(&format!("banned peer {peer}: {breach}{chunk}"));
+            printer.warning_beside_event(&format!("banned peer {peer}: {breach}{chunk}"));
             ("peer-banned", json!({"peer": peer.to_string(), "reason": breach.to_string(), "chunk": index}))
         }
         Event::Struck { peer, breach } => {

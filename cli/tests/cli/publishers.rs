@@ -141,6 +141,9 @@ fn script_meeting_another_key_or_none_exits_6_naming_both_keys() {
         assert_eq!(report.object()["ok"], Value::Bool(false));
         let shown = home.say(&format!("inspect {name}.minimodel")).exits(0);
         assert!(shown.stderr.contains("warning:") && shown.stderr.contains(&key(1)), "{}", shown.stderr);
+        let shown_json = home.say(&format!("inspect {name}.minimodel --json")).exits(0);
+        let warned = event(&shown_json.stdout, "warning")["warning"].to_string();
+        assert!(warned.contains(&key(1)), "{warned}");
         assert!(shown.stdout.contains(&key(1)), "{}", shown.stdout);
     }
     assert_eq!(known(&home), [key(1)]);
