@@ -251,7 +251,7 @@ fn record_writable_by_others_or_no_plain_file_is_refused() {
         assert!(matches!(store.read(), Err(PublisherError::NotOurs { .. })), "{mode:o}");
     }
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    if rustix::process::geteuid().is_root() {
+    if minimodel_skipped::is_root("a record of publishers that another account owns") {
         std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
         let Err(PublisherError::NotOurs { exposed, .. }) = store.read() else { panic!("not refused") };
         assert_eq!(exposed, crate::private::Exposed::Foreign { owner: 65_534, user: 0 });

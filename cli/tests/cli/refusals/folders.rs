@@ -66,7 +66,7 @@ pub(super) const NOBODY: u32 = 65_534;
 
 /// Runs a command without privileges: where the test is root, as a user with no rights at all, since no permission
 /// binds root.
-pub(super) fn run_without_privilege(home: &Home, arguments: &[&str]) -> Ran {
+pub(crate) fn run_without_privilege(home: &Home, arguments: &[&str]) -> Ran {
     if !rustix::process::geteuid().is_root() {
         return home.run(arguments);
     }

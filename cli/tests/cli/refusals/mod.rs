@@ -19,3 +19,5 @@ mod source;
 mod spent;
 mod stage;
 mod strangers;
+
+pub(crate) use folders::run_without_privilege;

@@ -4,14 +4,12 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
+use minimodel_skipped::is_root;
+
 use super::folders::{NOBODY, run_without_privilege};
 use super::stage::{Listener, PART, STATE, TARGET, hint, manifest, model, names, stage};
 use crate::home::Home;
 use crate::process::Running;
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
 
 fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
@@ -22,6 +20,7 @@ fn chmod(path: &Path, mode: u32) {
 // Rows: H8
 #[test]
 fn a_fetch_never_goes_on_with_what_another_account_can_change() {
+    let gives_away = is_root("a partial file of another account");
     for sticky in [0o1000, 0] {
         let (home, listener) = (stage(), Listener::new());
         let offer = listener.offer(manifest().swarm_id());
@@ -32,7 +31,7 @@ fn a_fetch_never_goes_on_with_what_another_account_can_change() {
         for (name, bytes) in [(PART, vec![7; 100]), (STATE, vec![7; 100]), (TARGET, model().to_vec())] {
             let path = home.path("out").join(name);
             fs::write(&path, &bytes).unwrap();
-            let owners: &[Option<u32>] = if is_root() { &[None, Some(NOBODY)] } else { &[None] };
+            let owners: &[Option<u32>] = if gives_away { &[None, Some(NOBODY)] } else { &[None] };
             for &owner in owners {
                 chown(&path, owner, owner).unwrap();
                 chmod(&path, if owner.is_none() { 0o666 } else { 0o644 });
@@ -54,7 +53,7 @@ fn a_fetch_never_goes_on_with_what_another_account_can_change() {
 // Rows: H8
 #[test]
 fn a_partial_file_of_root_is_not_gone_on_with_by_a_user() {
-    if !is_root() {
+    if !is_root("a partial file of root that a user meets") {
         return;
     }
     let (home, listener) = (stage(), Listener::new());
@@ -111,6 +110,7 @@ const FOLDERS: [(&str, &str); 4] =
 // Rows: H11
 #[test]
 fn own_folder_writable_by_others_is_refused_with_chmod_hint() {
+    let gives_away = is_root("a folder of this program's that another group may write to");
     for (name, line) in FOLDERS {
         let home = Home::new();
         home.say("id new").exits(0);
@@ -120,7 +120,7 @@ fn own_folder_writable_by_others_is_refused_with_chmod_hint() {
         // A user's own group is permitted, as under a umask of 002; another group is not.
         chmod(&path, 0o775);
         home.say(line).exits(0);
-        let (own_group, other_groups) = (fs::metadata(&path).unwrap().gid(), is_root().then_some(0o775));
+        let (own_group, other_groups) = (fs::metadata(&path).unwrap().gid(), gives_away.then_some(0o775));
         for mode in [0o777, 0o1777, 0o702].into_iter().chain(other_groups) {
             let group = if mode == 0o775 { NOBODY } else { own_group };
             chown(&path, None, Some(group)).unwrap();
@@ -141,7 +141,7 @@ fn own_folder_writable_by_others_is_refused_with_chmod_hint() {
 // Rows: H11
 #[test]
 fn a_folder_of_ours_that_is_another_accounts_is_refused() {
-    if !is_root() {
+    if !is_root("a folder of this program's that another account owns") {
         return;
     }
     for (name, line) in FOLDERS {

@@ -224,7 +224,7 @@ fn missing_and_forbidden_directories_are_named() {
     let closed = directory.path().join("closed");
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).unwrap();
-    // No permission binds root.
+    // No permission binds root: the tests of the program run it as another account there.
     if !rustix::process::geteuid().is_root() {
         assert!(matches!(artifact.open(real(&closed)).unwrap_err(), StoreError::Permission { .. }));
     }
