@@ -3,17 +3,18 @@
 use minimodel_swarm::machine::{Breach, Event, Input, KeepOutcome, OfferVerdict, Output, Req};
 
 use crate::connections::{conn_of, end_of};
-use crate::peer::{Download, PeerNo};
+use crate::hostile::Mischief;
+use crate::peer::{Download, LinkNo, PeerNo};
 use crate::plan::Behaviour;
-use crate::step::{Step, Wanted};
+use crate::step::{Side, Step, Wanted};
 use crate::world::{World, ms};
 
 impl World {
     pub(crate) fn take(&mut self, step: Step) {
         if let Some(no) = self.whose(&step)
-            && self.peers[no].suspended_until > self.now
+            && self.peers[no].process.suspended_until > self.now
         {
-            self.queue.push(self.peers[no].suspended_until, step);
+            self.queue.push(self.peers[no].process.suspended_until, step);
             return;
         }
         if let Step::FrameIn(link, ..)
@@ -25,12 +26,12 @@ impl World {
         {
             self.message(link);
         }
-        let step = self.perhaps_reset(step);
+        let step = self.faults.perhaps_reset(step);
         match step {
             Step::Join(no, run) => self.join(no, run),
             Step::Tick(no) => self.tick(no),
             Step::Tell(no, run, input) => {
-                if self.peers[no].run == run {
+                if self.peers[no].process.run == run {
                     self.tell(no, input);
                 }
             }
@@ -41,8 +42,8 @@ impl World {
             Step::Unread(no, flow) => self.unread(no, flow),
             Step::Connected(link, side) => self.connected(link, side),
             Step::FrameIn(link, side, frame) => {
-                if self.is_open(link, side) {
-                    let (no, conn) = (self.links[&link].peer(side), conn_of(link, side));
+                if self.paths.is_open(link, side) {
+                    let (no, conn) = (self.paths.links[&link].peer(side), conn_of(link, side));
                     self.tell(no, Input::Frame { conn, frame });
                 }
             }
@@ -83,7 +84,7 @@ impl World {
             | Step::PieceIn(link, side, _)
             | Step::Acked(link, side, _)
             | Step::LeavesIn(link, side, ..)
-            | Step::Mischief(link, side) => self.links.get(link).map(|ends| ends.peer(*side)),
+            | Step::Mischief(link, side) => self.paths.links.get(link).map(|ends| ends.peer(*side)),
             Step::Scripted(_) => None,
         }
     }
@@ -92,13 +93,13 @@ impl World {
         let now = self.now;
         self.record.input(now, no, &input);
         let peer = &mut self.peers[no];
-        if !peer.online {
+        if !peer.process.online {
             return;
         }
         peer.machine.handle(now, input);
         let mut outputs = 0;
         while let Some(output) = self.peers[no].machine.poll() {
-            if self.is_detailed {
+            if self.settings.is_detailed {
                 self.record.output(now, no, &output);
             }
             self.carry_out(no, output);
@@ -112,8 +113,8 @@ impl World {
             if at <= now {
                 self.fail(&format!("{no} wants to be called at {:?}, which is not later", at.since_start()));
             }
-            if self.peers[no].tick_at.is_none_or(|old| at < old) {
-                self.peers[no].tick_at = Some(at);
+            if self.peers[no].process.tick_at.is_none_or(|old| at < old) {
+                self.peers[no].process.tick_at = Some(at);
                 self.queue.push(at, Step::Tick(no));
             }
         }
@@ -121,7 +122,7 @@ impl World {
 
     fn check(&self, no: PeerNo) {
         let peer = &self.peers[no];
-        if !peer.is_honest() || !self.record.steps.is_multiple_of(self.check_every) {
+        if !peer.is_honest() || !self.record.steps.is_multiple_of(self.settings.check_every) {
             return;
         }
         if let Err(what) = peer.machine.check_invariants() {
@@ -138,7 +139,7 @@ impl World {
             self.fail(&format!("I6: {no} has more than {most} peers"));
         }
         let budget = limits.memory_budget_bytes.max(self.terms.chunk_size.into());
-        let in_memory: u64 = peer.downloads.values().map(|download| download.received).sum();
+        let in_memory: u64 = peer.requests.downloads.values().map(|download| download.received).sum();
         if in_memory > budget {
             self.fail(&format!("I6: {no} holds {in_memory} bytes of chunks, its budget is {budget}"));
         }
@@ -146,10 +147,10 @@ impl World {
 
     pub(crate) fn tick(&mut self, no: PeerNo) {
         // A suspended process is called late.
-        if self.peers[no].tick_at.is_none_or(|at| at > self.now) {
+        if self.peers[no].process.tick_at.is_none_or(|at| at > self.now) {
             return;
         }
-        self.peers[no].tick_at = None;
+        self.peers[no].process.tick_at = None;
         self.tell(no, Input::Tick);
     }
 
@@ -161,22 +162,22 @@ impl World {
             Output::Send { conn, frame } => self.send(no, conn, frame),
             Output::Close { conn, code } => {
                 let (link, side) = end_of(conn);
-                if self.is_open(link, side) {
+                if self.paths.is_open(link, side) {
                     self.close_end(link, side, Some(code));
                 }
             }
             Output::Request { conn, req, index } => self.request(no, conn, req, index),
             Output::Cancel { req } => self.cancel(no, req),
             Output::Discard { req } => {
-                self.peers[no].downloads.remove(&req);
+                self.peers[no].requests.downloads.remove(&req);
             }
             Output::Keep { req, index, peer } => self.keep(no, req, index, peer),
             Output::RequestLeaves { conn, req, first, count } => {
                 let (link, side) = end_of(conn);
-                if let Some(delay) = self.delay(link, side) {
+                if let Some(delay) = self.paths.delay(link, side) {
                     let at = self.arrival(link, delay);
                     let download = Download { asked_at: at, ..Download::new(link, u32::MAX, self.now) };
-                    self.peers[no].downloads.insert(req, download);
+                    self.peers[no].requests.downloads.insert(req, download);
                     self.queue.push(at, Step::AskIn(link, side.other(), req, Wanted::Leaves(first, count)));
                 }
             }
@@ -197,7 +198,7 @@ impl World {
                 let verdict = offer.check().map_or(OfferVerdict::Forged, OfferVerdict::Good);
                 let checked = Input::OfferChecked { check, verdict };
                 self.peers[no].tally.offer_checks.push(self.now);
-                self.queue.push(self.now + ms(1), Step::Tell(no, self.peers[no].run, checked));
+                self.queue.push(self.now + ms(1), Step::Tell(no, self.peers[no].process.run, checked));
             }
             Output::Event(event) => self.note(no, &event),
         }
@@ -256,7 +257,7 @@ impl World {
             Event::Unreachable { .. } | Event::Uploaded { .. } => {}
             Event::Chunk { peer, index, .. } => {
                 *tally.chunks_from.entry(peer).or_default() += 1;
-                if self.is_detailed {
+                if self.settings.is_detailed {
                     tally.kept.push((now, peer, index));
                 }
             }
@@ -269,8 +270,12 @@ impl World {
         }
     }
 
-    pub(crate) fn number(&mut self) -> u64 {
-        self.next_number += 1;
-        self.next_number
+    fn mischief(&mut self, link: LinkNo, side: Side) {
+        let Some(delay) = self.paths.delay(link, side) else { return };
+        let no = self.paths.links[&link].peer(side);
+        let turn = Mischief { link, side, no, now: self.now, delay, terms: &self.terms };
+        for (at, step) in turn.steps(self.peers[no].plan.behaviour, &mut self.numbers) {
+            self.queue.push(at, step);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Dials, handshakes, frames and closes between two peers.
+//! Dials, handshakes, frames and closes between two peers, and what breaks their paths.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,10 +6,14 @@ use std::time::Duration;
 use minimodel_swarm::machine::{Bucket, Conn, Input, Limits, Req, RequestFault, Site, Time};
 use minimodel_wire::{CloseCode, Frame, PeerId};
 
+use crate::hostile::bent;
+use crate::network::is_across;
+use crate::paths::Link;
 use crate::peer::{LinkNo, PeerNo};
 use crate::pipes::time_for;
+use crate::process::IDLE;
 use crate::step::{Side, Step};
-use crate::world::{Link, World, secs};
+use crate::world::{World, ms, secs};
 
 /// Each side names the connection by its own number.
 pub(crate) fn conn_of(link: LinkNo, side: Side) -> Conn {
@@ -21,22 +25,16 @@ pub(crate) fn end_of(conn: Conn) -> (LinkNo, Side) {
 }
 
 impl World {
-    pub(crate) fn is_open(&self, link: LinkNo, side: Side) -> bool {
-        self.links.get(&link).is_some_and(|ends| ends.is_open(side))
-    }
-
-    /// One-way delay of the path; `None` once this end is closed.
-    pub(crate) fn delay(&self, link: LinkNo, side: Side) -> Option<Duration> {
-        self.links.get(&link).filter(|ends| ends.is_open(side)).map(|ends| ends.delay)
-    }
-
     pub(crate) fn dial(&mut self, no: PeerNo, expected: PeerId, addresses: &[SocketAddr]) {
         self.peers[no].tally.dials.push((expected, self.now));
-        let run = self.peers[no].run;
+        let run = self.peers[no].process.run;
         let failed = |wrong_key| Input::DialFailed { peer: expected, wrong_key, code: None };
-        let found = addresses.iter().filter_map(|address| self.addresses.get(address)).min().copied();
-        let is_there =
-            |to: &usize| self.peers[*to].online && self.peers[*to].plan.listening && !self.is_split(no, *to);
+        let found = addresses.iter().filter_map(|address| self.paths.addresses.get(address)).min().copied();
+        let is_there = |to: &usize| {
+            self.peers[*to].process.online
+                && self.peers[*to].plan.listening
+                && !self.faults.is_split(self.now, no, *to)
+        };
         let Some(to) = found.filter(is_there) else {
             self.queue.push(self.now + secs(3), Step::Tell(no, run, failed(None)));
             return;
@@ -47,8 +45,8 @@ impl World {
             self.queue.push(self.now + delay * 2, Step::Tell(no, run, failed(wrong_key)));
             return;
         }
-        let link = self.number();
-        let runs = [run, self.peers[to].run];
+        let link = self.numbers.next();
+        let runs = [run, self.peers[to].process.run];
         let ends = Link {
             peers: [no, to],
             runs,
@@ -60,20 +58,20 @@ impl World {
             control_at: [Time::ZERO; 2],
             frames: [None, None],
         };
-        self.links.insert(link, ends);
+        self.paths.links.insert(link, ends);
         self.queue.push(self.now + delay * 2, Step::Connected(link, Side::Dialer));
         self.queue.push(self.now + delay * 3, Step::Connected(link, Side::Acceptor));
     }
 
     pub(crate) fn connected(&mut self, link: LinkNo, side: Side) {
-        let Some(ends) = self.links.get_mut(&link) else { return };
+        let Some(ends) = self.paths.links.get_mut(&link) else { return };
         ends.unseen -= 1;
         let (no, other, run) = (ends.peer(side), ends.peer(side.other()), ends.runs[side.at()]);
-        if !self.peers[no].online || self.peers[no].run != run {
+        if !self.peers[no].process.online || self.peers[no].process.run != run {
             self.close_end(link, side, None);
             return;
         }
-        if let Some(ends) = self.links.get_mut(&link) {
+        if let Some(ends) = self.paths.links.get_mut(&link) {
             ends.open[side.at()] = true;
         }
         let (conn, rtt) =
@@ -85,11 +83,12 @@ impl World {
     }
 
     pub(crate) fn closed(&mut self, link: LinkNo, side: Side, code: Option<CloseCode>) {
-        if !self.is_open(link, side) {
+        if !self.paths.is_open(link, side) {
             return;
         }
-        let no = self.links[&link].peer(side);
+        let no = self.paths.links[&link].peer(side);
         let lost: Vec<Req> = self.peers[no]
+            .requests
             .downloads
             .iter()
             .filter(|(_, download)| download.link == link)
@@ -103,7 +102,7 @@ impl World {
             store.suspect();
         }
         for req in lost {
-            if self.says_lost {
+            if self.settings.says_lost {
                 self.tell(no, Input::Failed { req, fault: RequestFault::Lost });
             }
         }
@@ -113,7 +112,7 @@ impl World {
     /// H1: whatever other peers do, an honest peer sends at most a quarter of the frames that its receiver permits.
     fn count_frame(&mut self, no: PeerNo, link: LinkNo, side: Side, frame: &Frame) {
         let (now, is_honest) = (self.now, self.peers[no].is_honest());
-        let Some(ends) = self.links.get_mut(&link) else { return };
+        let Some(ends) = self.paths.links.get_mut(&link) else { return };
         let budget = ends.frames[side.at()].get_or_insert_with(|| {
             let limits = Limits::default();
             Bucket::new(now, u64::from(limits.control_per_second / 4), u64::from(limits.control_burst / 4))
@@ -130,24 +129,102 @@ impl World {
         let peer = &mut self.peers[no];
         peer.tally.frames += 1;
         peer.tally.frame_bytes += bytes;
-        peer.up_free_at = peer.up_free_at.max(now) + time_for(bytes, peer.plan.up);
+        peer.access.up_free_at = peer.access.up_free_at.max(now) + time_for(bytes, peer.plan.up);
         let peer = &mut self.peers[other];
-        peer.down_free_at = peer.down_free_at.max(now) + time_for(bytes, peer.plan.down);
+        peer.access.down_free_at = peer.access.down_free_at.max(now) + time_for(bytes, peer.plan.down);
     }
 
     pub(crate) fn send(&mut self, no: PeerNo, conn: Conn, frame: Frame) {
         let (link, side) = end_of(conn);
-        let Some(delay) = self.delay(link, side) else { return };
+        let Some(delay) = self.paths.delay(link, side) else { return };
         if frame == Frame::Unchoke {
-            let other = self.links[&link].peer(side.other());
+            let other = self.paths.links[&link].peer(side.other());
             let id = self.peers[other].id;
             *self.peers[no].tally.unchoked.entry(id).or_default() += 1;
         }
         self.count_frame(no, link, side, &frame);
-        for frame in self.bent(no, link, side, frame) {
-            self.weigh(no, self.links[&link].peer(side.other()), &frame);
+        if let Frame::Bitfield(_) = frame {
+            self.queue.push(self.now + ms(200), Step::Mischief(link, side));
+        }
+        for frame in bent(self.peers[no].plan.behaviour, frame) {
+            self.weigh(no, self.paths.links[&link].peer(side.other()), &frame);
             let at = self.arrival_in_order(link, side.other(), delay);
             self.queue.push(at, Step::FrameIn(link, side.other(), frame));
+        }
+    }
+
+    /// When a message that is sent now arrives over this path.
+    pub(crate) fn arrival(&mut self, link: LinkNo, delay: Duration) -> Time {
+        let late = self.network.lateness(delay, &mut self.rng, &mut self.counts);
+        let blocked = self.paths.links.get(&link).map_or(Time::ZERO, |ends| ends.blocked_until);
+        if blocked > self.now { blocked + delay + late } else { self.now + delay + late }
+    }
+
+    /// When a control frame that is sent now arrives: the control stream keeps its order.
+    pub(crate) fn arrival_in_order(&mut self, link: LinkNo, side: Side, delay: Duration) -> Time {
+        let at = self.arrival(link, delay);
+        let Some(ends) = self.paths.links.get_mut(&link) else { return at };
+        let last = &mut ends.control_at[side.at()];
+        *last = at.max(*last);
+        *last
+    }
+
+    /// Both ends learn at once that the connection is gone.
+    pub(crate) fn cut(&mut self, link: LinkNo) {
+        for side in [Side::Dialer, Side::Acceptor] {
+            self.queue.push(self.now, Step::ClosedAt(link, side, None));
+        }
+    }
+
+    /// Starts a partition: connections across it stand still, and end if it lasts as long as the idle timeout.
+    pub(crate) fn split(&mut self, side: u64, until: Time) {
+        self.counts.partitions += 1;
+        self.faults.split(side, until);
+        let across: Vec<LinkNo> = self
+            .paths
+            .links
+            .iter()
+            .filter(|(_, ends)| is_across(side, ends.peers[0], ends.peers[1]))
+            .map(|(&link, _)| link)
+            .collect();
+        for link in across {
+            if let Some(ends) = self.paths.links.get_mut(&link) {
+                ends.blocked_until = until;
+            }
+            if until.since(self.now) >= IDLE {
+                for side in [Side::Dialer, Side::Acceptor] {
+                    self.queue.push(self.now + IDLE, Step::ClosedAt(link, side, None));
+                }
+            }
+        }
+    }
+
+    /// Moves the peer to another address: its paths are silent while they are validated anew, and have other delays
+    /// afterwards.
+    pub(crate) fn rebind(&mut self, no: PeerNo, delay: Duration) {
+        self.counts.rebinds += 1;
+        self.peers[no].plan.delay = delay;
+        for (link, side) in self.paths.ends_of(no) {
+            let other = self.paths.links[&link].peer(side.other());
+            let one_way = delay + self.peers[other].plan.delay;
+            let now = self.now;
+            if let Some(ends) = self.paths.links.get_mut(&link) {
+                ends.delay = one_way;
+                ends.blocked_until = ends.blocked_until.max(now + one_way * 3 + ms(100));
+            }
+            for side in [side, side.other()] {
+                let rtt = Input::Rtt { conn: conn_of(link, side), rtt: one_way * 2 };
+                let no = self.paths.links[&link].peer(side);
+                self.queue.push(now + one_way * 4, Step::Tell(no, self.peers[no].process.run, rtt));
+            }
+        }
+    }
+
+    /// Counts a message on its arrival; breaks its connection if that is its fate.
+    pub(crate) fn message(&mut self, link: LinkNo) {
+        if self.faults.breaks() {
+            self.counts.cuts += 1;
+            self.cut(link);
         }
     }
 }

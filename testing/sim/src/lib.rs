@@ -1,8 +1,10 @@
 //! The simulation: many machines, virtual time, one seed. Just another driver.
 //!
-//! [`World`] holds the state; its parts order the events (`queue`), execute the outputs of the machines (`carry`), move
-//! bytes at the rate of links (`pipes`) and make hostile peers misbehave (`hostile`). Nothing sleeps and all randomness
-//! comes from the seed, so a failure replays: the message of a failing run names the command line.
+//! [`World`] holds the parts: the events in their order (`queue`), the connections (`paths`), what the network does to them
+//! (`network`), the peers, and the log (`record`). Five files carry out its steps: the inputs and outputs of the machines
+//! (`carry`), connections, requests (`asks`), bytes at the rate of links (`pipes`) and processes. `hostile` says what hostile peers
+//! send instead. Nothing sleeps and all randomness comes from the seed, so a failure replays: the message of a failing run
+//! names the command line.
 //!
 //! Checked after every step: the machine's own invariants, that it never asks to be called back in the past, that it
 //! requests no chunk it has, that it serves no chunk it lacks, and that each chunk it believes to have is really
@@ -28,7 +30,7 @@ mod failing_disk;
 mod hostile;
 mod keys;
 mod network;
-mod payload;
+mod paths;
 mod peer;
 mod pipes;
 mod plan;
@@ -44,7 +46,7 @@ pub use artifact::ARTIFACTS;
 pub use config::{UNIX_AT_START, config, hello, terms};
 pub use failing_disk::FailingDisk;
 pub use keys::{address_of, id_of, key, offer_of, renewed_offer_of, site_of};
-pub use network::{Network, Turns};
+pub use network::{Faults, Network, Turns};
 pub use peer::{Peer, PeerNo, Tally};
 pub use pipes::ideal;
 pub use plan::{Behaviour, Have, MBIT, Other, Plan};
@@ -52,4 +54,4 @@ pub use record::{Counts, Record, Summary};
 pub use step::Scripted;
 pub use storage::Storage;
 pub use store::Store;
-pub use world::{KIB, MIB, World, ms, secs};
+pub use world::{KIB, MIB, Settings, World, ms, secs};

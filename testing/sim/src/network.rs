@@ -1,16 +1,16 @@
-//! Network faults: jitter, loss, partitions, new addresses, and connections that break at any message.
+//! Network faults: jitter, loss, partitions, and connections that break at any message.
 //!
 //! Streams are reliable: a lost packet is a late one, and what was sent behind it on the same stream waits for it.
 
 use std::time::Duration;
 
-use minimodel_swarm::machine::{Input, Time};
+use minimodel_swarm::machine::Time;
+use minimodel_wire::ResetCode;
 
-use crate::connections::conn_of;
-use crate::peer::{LinkNo, PeerNo};
-use crate::process::IDLE;
-use crate::step::{Side, Step};
-use crate::world::{World, ms};
+use crate::peer::PeerNo;
+use crate::record::Counts;
+use crate::step::Step;
+use crate::world::ms;
 
 /// Payload of a packet, in bytes.
 const PACKET: u64 = 1_400;
@@ -60,17 +60,17 @@ impl Default for Network {
     }
 }
 
-impl World {
+impl Network {
     /// Extra delay of a message, besides the path's own delay.
-    pub(crate) fn lateness(&mut self, delay: Duration) -> Duration {
-        let Network { jitter, lost_of_1000, lost_twice_of_1000, .. } = self.network;
+    pub(crate) fn lateness(&self, delay: Duration, rng: &mut fastrand::Rng, counts: &mut Counts) -> Duration {
+        let Self { jitter, lost_of_1000, lost_twice_of_1000, .. } = *self;
         if jitter.is_zero() && lost_of_1000 == 0 {
             return Duration::ZERO;
         }
-        let mut late = Duration::from_micros(self.rng.u64(..=jitter.as_micros() as u64));
-        let chance = self.rng.u32(..1000);
+        let mut late = Duration::from_micros(rng.u64(..=jitter.as_micros() as u64));
+        let chance = rng.u32(..1000);
         if chance < lost_of_1000 {
-            self.counts.lost_messages += 1;
+            counts.lost_messages += 1;
             // The loss is found by later packets, or by the timeout if the packet is lost again (RFC 9002, section
             // 6).
             late += delay * 2 + ms(10);
@@ -82,84 +82,38 @@ impl World {
     }
 
     /// Extra delay of a piece of a chunk, one packet of which may be lost.
-    pub(crate) fn retransmission(&mut self, bytes: u64, delay: Duration) -> Duration {
-        let loss = self.network.packet_loss;
-        let is_lost = loss > 0.0 && self.rng.f64() > (1.0 - loss).powi(bytes.div_ceil(PACKET) as i32);
+    pub(crate) fn retransmission(&self, bytes: u64, delay: Duration, rng: &mut fastrand::Rng) -> Duration {
+        let loss = self.packet_loss;
+        let is_lost = loss > 0.0 && rng.f64() > (1.0 - loss).powi(bytes.div_ceil(PACKET) as i32);
         if is_lost { delay * 2 } else { Duration::ZERO }
     }
+}
 
-    /// When a message that is sent now arrives over this path.
-    pub(crate) fn arrival(&mut self, link: LinkNo, delay: Duration) -> Time {
-        let late = self.lateness(delay);
-        let blocked = self.links.get(&link).map_or(Time::ZERO, |ends| ends.blocked_until);
-        if blocked > self.now { blocked + delay + late } else { self.now + delay + late }
-    }
+/// What breaks in a world, and how many messages arrived so far.
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// Number of messages that arrived.
+    pub messages: u64,
+    /// Numbers of messages whose connection breaks, in rising order.
+    pub cut_at: Vec<u64>,
+    /// The message with this number, if it is an ask or a piece of an answer, is a reset with this code instead.
+    pub reset_at: Option<(u64, ResetCode)>,
+    /// Peers on one side of a partition, as bits, and its end.
+    partition: Option<(u64, Time)>,
+}
 
-    /// When a control frame that is sent now arrives: the control stream keeps its order.
-    pub(crate) fn arrival_in_order(&mut self, link: LinkNo, side: Side, delay: Duration) -> Time {
-        let at = self.arrival(link, delay);
-        let Some(ends) = self.links.get_mut(&link) else { return at };
-        let last = &mut ends.control_at[side.at()];
-        *last = at.max(*last);
-        *last
-    }
-
-    /// Both ends learn at once that the connection is gone.
-    pub(crate) fn cut(&mut self, link: LinkNo) {
-        for side in [Side::Dialer, Side::Acceptor] {
-            self.queue.push(self.now, Step::ClosedAt(link, side, None));
-        }
-    }
-
-    /// Starts a partition: connections across it stand still, and end if it lasts as long as the idle timeout.
+impl Faults {
+    /// Starts a partition between the peers whose bit is set and the rest.
     pub(crate) fn split(&mut self, side: u64, until: Time) {
-        self.counts.partitions += 1;
         self.partition = Some((side, until));
-        let across: Vec<LinkNo> = self
-            .links
-            .iter()
-            .filter(|(_, ends)| is_across(side, ends.peers[0], ends.peers[1]))
-            .map(|(&link, _)| link)
-            .collect();
-        for link in across {
-            if let Some(ends) = self.links.get_mut(&link) {
-                ends.blocked_until = until;
-            }
-            if until.since(self.now) >= IDLE {
-                for side in [Side::Dialer, Side::Acceptor] {
-                    self.queue.push(self.now + IDLE, Step::ClosedAt(link, side, None));
-                }
-            }
-        }
     }
 
-    pub(crate) fn is_split(&self, one: PeerNo, other: PeerNo) -> bool {
-        self.partition.is_some_and(|(side, until)| self.now < until && is_across(side, one, other))
-    }
-
-    /// Moves the peer to another address: its paths are silent while they are validated anew, and have other delays
-    /// afterwards.
-    pub(crate) fn rebind(&mut self, no: PeerNo, delay: Duration) {
-        self.counts.rebinds += 1;
-        self.peers[no].plan.delay = delay;
-        for (link, side) in self.links_of(no) {
-            let other = self.links[&link].peer(side.other());
-            let one_way = delay + self.peers[other].plan.delay;
-            let now = self.now;
-            if let Some(ends) = self.links.get_mut(&link) {
-                ends.delay = one_way;
-                ends.blocked_until = ends.blocked_until.max(now + one_way * 3 + ms(100));
-            }
-            for side in [side, side.other()] {
-                let rtt = Input::Rtt { conn: conn_of(link, side), rtt: one_way * 2 };
-                let no = self.links[&link].peer(side);
-                self.queue.push(now + one_way * 4, Step::Tell(no, self.peers[no].run, rtt));
-            }
-        }
+    pub(crate) fn is_split(&self, now: Time, one: PeerNo, other: PeerNo) -> bool {
+        self.partition.is_some_and(|(side, until)| now < until && is_across(side, one, other))
     }
 
     /// Turns the request, or the piece of an answer, that `reset_at` names into a reset of its stream.
-    pub(crate) fn perhaps_reset(&mut self, step: Step) -> Step {
+    pub(crate) fn perhaps_reset(&self, step: Step) -> Step {
         match (step, self.reset_at) {
             (Step::AskIn(link, side, req, _), Some((number, code))) if number == self.messages => {
                 Step::ResetIn(link, side.other(), req, code)
@@ -171,17 +125,17 @@ impl World {
         }
     }
 
-    /// Counts a message on its arrival; breaks its connection if `cut_at` names its number.
-    pub(crate) fn message(&mut self, link: LinkNo) {
+    /// Counts a message on its arrival; returns true if `cut_at` names its number, so that its connection breaks.
+    pub(crate) fn breaks(&mut self) -> bool {
         self.messages += 1;
-        if self.cut_at.first() == Some(&self.messages) {
+        let breaks = self.cut_at.first() == Some(&self.messages);
+        if breaks {
             self.cut_at.remove(0);
-            self.counts.cuts += 1;
-            self.cut(link);
         }
+        breaks
     }
 }
 
-fn is_across(side: u64, one: PeerNo, other: PeerNo) -> bool {
+pub(crate) fn is_across(side: u64, one: PeerNo, other: PeerNo) -> bool {
     (side >> (one % 64) & 1) != (side >> (other % 64) & 1)
 }

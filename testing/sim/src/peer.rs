@@ -83,11 +83,7 @@ pub struct Peer {
     pub(crate) address: SocketAddr,
     /// Its machine.
     pub machine: Machine,
-    /// Whether the process runs.
-    pub(crate) online: bool,
-    /// Number of process starts.
-    pub(crate) run: u32,
-    pub(crate) suspended_until: Time,
+    pub(crate) process: Process,
     /// What is really on the peer's disk and recorded.
     pub storage: Storage,
     /// Chunks that could not be read back once, and are fetched again.
@@ -96,21 +92,44 @@ pub struct Peer {
     pub(crate) is_rotten: bool,
     /// When the disk has finished its queued work.
     pub(crate) disk_free_at: Time,
+    pub(crate) requests: Requests,
+    pub(crate) access: Access,
+    pub(crate) chunks_served: u32,
+    /// Its history.
+    pub tally: Tally,
+}
+
+/// The process of a peer.
+#[derive(Default)]
+pub(crate) struct Process {
+    /// Whether the process runs.
+    pub(crate) online: bool,
+    /// Number of process starts.
+    pub(crate) run: u32,
+    pub(crate) suspended_until: Time,
+    /// When the machine is called next.
     pub(crate) tick_at: Option<Time>,
+}
+
+/// The requests of a peer and those that it answers.
+#[derive(Default)]
+pub(crate) struct Requests {
     pub(crate) downloads: BTreeMap<Req, Download>,
     pub(crate) answers: BTreeMap<Ask, Answer>,
     /// For each connection: the number of open streams, and requests that wait for a stream.
     pub(crate) streams: BTreeMap<LinkNo, (usize, VecDeque<(Req, u32)>)>,
+    /// Requests made within one second, to find loops that do not wait.
+    pub(crate) asked_this_second: (u64, u32),
+}
+
+/// The link of a peer to the network.
+#[derive(Default)]
+pub(crate) struct Access {
     /// Answers that share the uplink, one piece each lane in turn.
     pub(crate) sending: VecDeque<Lane>,
     pub(crate) is_sending: bool,
     pub(crate) up_free_at: Time,
     pub(crate) down_free_at: Time,
-    pub(crate) chunks_served: u32,
-    /// Requests made within one second, to find loops that do not wait.
-    pub(crate) asked_this_second: (u64, u32),
-    /// Its history.
-    pub tally: Tally,
 }
 
 /// An outgoing request.

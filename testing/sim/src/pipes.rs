@@ -7,12 +7,16 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use minimodel_swarm::machine::{Ask, Input, ServeOutcome};
+use minimodel_swarm::store::SourceError;
+use minimodel_wire::ResetCode;
 
+use crate::artifact::Payload;
+use crate::hostile::bent_payload;
 use crate::network::Turns;
 use crate::peer::{LinkNo, PeerNo};
 use crate::plan::Behaviour;
 use crate::step::{Flow, Piece, Side, Step};
-use crate::world::{KIB, World, secs};
+use crate::world::{KIB, World, ms, secs};
 
 /// A driver gives an answer up when the requesting peer takes no byte for this long.
 const WRITE_DEADLINE: Duration = Duration::from_secs(20);
@@ -27,9 +31,9 @@ pub(crate) struct Lane {
 impl World {
     /// Answers a request: an honest peer sends the chunk, a hostile peer misbehaves.
     pub(crate) fn serve(&mut self, no: PeerNo, ask: Ask, index: u32) {
-        let Some(answer) = self.peers[no].answers.get(&ask) else { return };
+        let Some(answer) = self.peers[no].requests.answers.get(&ask) else { return };
         let (link, req) = (answer.link, answer.req);
-        let Some(ends) = self.links.get(&link) else { return };
+        let Some(ends) = self.paths.links.get(&link) else { return };
         let side = ends.side_of(no);
         let len = u64::from(self.terms.chunk_len(index));
         let behaviour = self.peers[no].plan.behaviour;
@@ -37,7 +41,7 @@ impl World {
             Ok(payload) => payload,
             Err(code) => {
                 let input = Input::Served { ask, outcome: ServeOutcome::Cancelled { bytes: 0 } };
-                self.queue.push(self.now, Step::Tell(no, self.peers[no].run, input));
+                self.queue.push(self.now, Step::Tell(no, self.peers[no].process.run, input));
                 return self.refuse(no, ask, code);
             }
         };
@@ -55,12 +59,12 @@ impl World {
             _ => {}
         }
         self.peers[no].chunks_served += 1;
-        let number = self.number();
-        self.flows.insert(number, flow);
-        if let Some(answer) = self.peers[no].answers.get_mut(&ask) {
+        let number = self.numbers.next();
+        self.paths.flows.insert(number, flow);
+        if let Some(answer) = self.peers[no].requests.answers.get_mut(&ask) {
             answer.flow = Some(number);
         }
-        let asker = self.links[&link].peer(side.other());
+        let asker = self.paths.links[&link].peer(side.other());
         if self.peers[asker].plan.behaviour == Behaviour::NotReader {
             self.queue.push(self.now + WRITE_DEADLINE, Step::Unread(no, number));
         } else if drips {
@@ -71,10 +75,43 @@ impl World {
         }
     }
 
+    /// The bytes and the proof that a peer sends for a chunk; `None` in a world without bytes.
+    fn payload(&mut self, no: PeerNo, index: u32) -> Result<Option<Payload>, ResetCode> {
+        let Some(artifact) = self.artifact else { return Ok(None) };
+        let Some(store) = self.peers[no].storage.store() else {
+            let behaviour = self.peers[no].plan.behaviour;
+            return Ok(Some(bent_payload(behaviour, artifact, index, &mut self.rng)));
+        };
+        let (code, input) = match store.read(index) {
+            Ok(payload) => return Ok(Some(payload)),
+            Err(SourceError::Changed { .. }) => (ResetCode::SourceChanged, Some(Input::SourceChanged)),
+            Err(SourceError::NotHave { .. }) => (ResetCode::NotHave, None),
+            Err(_) => {
+                self.peers[no].unreadable.insert(index);
+                (ResetCode::NotHave, Some(Input::ChunkLost { index }))
+            }
+        };
+        if let Some(input) = input {
+            self.queue.push(self.now, Step::Tell(no, self.peers[no].process.run, input));
+        }
+        Err(code)
+    }
+
+    /// Reads a chunk again after a failed read, and tells the machine whether it is good.
+    pub(crate) fn reread(&mut self, no: PeerNo, index: u32) {
+        let read = self.peers[no].storage.store().map(|store| store.read(index));
+        let is_good = match (read, self.artifact) {
+            (Some(Ok(payload)), Some(artifact)) => artifact.is_good(index, &payload),
+            _ => false,
+        };
+        let run = self.peers[no].process.run;
+        self.queue.push(self.now + ms(3), Step::Tell(no, run, Input::Reread { index, is_good }));
+    }
+
     /// Queues an answer for the uplink.
     fn enter_lane(&mut self, no: PeerNo, link: LinkNo, number: u64) {
         let is_shared = self.network.turns != Turns::Answers;
-        let lanes = &mut self.peers[no].sending;
+        let lanes = &mut self.peers[no].access.sending;
         match lanes.iter_mut().find(|lane| is_shared && lane.link == link) {
             Some(lane) => lane.flows.push_back(number),
             None => lanes.push_back(Lane { link, flows: VecDeque::from([number]) }),
@@ -83,17 +120,17 @@ impl World {
 
     /// Sends the next piece of the next lane whose connection has room on its path.
     fn send_piece(&mut self, no: PeerNo) {
-        if self.peers[no].is_sending {
+        if self.peers[no].access.is_sending {
             return;
         }
-        for _ in 0..self.peers[no].sending.len() {
-            let Some(mut lane) = self.peers[no].sending.pop_front() else { return };
-            while lane.flows.front().is_some_and(|number| !self.flows.contains_key(number)) {
+        for _ in 0..self.peers[no].access.sending.len() {
+            let Some(mut lane) = self.peers[no].access.sending.pop_front() else { return };
+            while lane.flows.front().is_some_and(|number| !self.paths.flows.contains_key(number)) {
                 lane.flows.pop_front();
             }
             let Some(&number) = lane.flows.front() else { continue };
-            let flow = &self.flows[&number];
-            let Some(ends) = self.links.get_mut(&lane.link) else { continue };
+            let flow = &self.paths.flows[&number];
+            let Some(ends) = self.paths.links.get_mut(&lane.link) else { continue };
             let (up, down) = (self.peers[no].plan.up, self.peers[ends.peer(flow.side.other())].plan.down);
             let slower = up.min(down);
             // Small enough that a slow path is seen to move.
@@ -103,23 +140,23 @@ impl World {
             let on_path = &mut ends.on_path[flow.side.at()];
             let has_room = *on_path + piece <= window.max(64 * KIB);
             if !has_room {
-                self.peers[no].sending.push_back(lane);
+                self.peers[no].access.sending.push_back(lane);
                 continue;
             }
             *on_path += piece;
             let peer = &mut self.peers[no];
-            peer.is_sending = true;
-            peer.up_free_at = peer.up_free_at.max(self.now) + time_for(piece, up);
+            peer.access.is_sending = true;
+            peer.access.up_free_at = peer.access.up_free_at.max(self.now) + time_for(piece, up);
             let sent = Step::PieceSent(no, number, lane.link, piece);
-            peer.sending.push_front(lane);
-            self.queue.push(peer.up_free_at, sent);
+            peer.access.sending.push_front(lane);
+            self.queue.push(peer.access.up_free_at, sent);
             return;
         }
     }
 
     /// Handles an acknowledgement: the path has room again.
     pub(crate) fn acked(&mut self, link: LinkNo, side: Side, bytes: u64) {
-        let Some(ends) = self.links.get_mut(&link) else { return };
+        let Some(ends) = self.paths.links.get_mut(&link) else { return };
         let no = ends.peer(side);
         let on_path = &mut ends.on_path[side.at()];
         *on_path = on_path.saturating_sub(bytes);
@@ -127,21 +164,21 @@ impl World {
     }
 
     pub(crate) fn piece_sent(&mut self, no: PeerNo, number: u64, link: LinkNo, bytes: u64) {
-        if !self.flows.contains_key(&number)
-            && let Some(side) = self.links.get(&link).map(|ends| ends.side_of(no))
+        if !self.paths.flows.contains_key(&number)
+            && let Some(side) = self.paths.links.get(&link).map(|ends| ends.side_of(no))
         {
             // The answer was cancelled while the piece was sent.
             self.acked(link, side, bytes);
         }
         let peer = &mut self.peers[no];
-        peer.is_sending = false;
-        if peer.sending.front().is_some_and(|lane| lane.flows.front() == Some(&number))
-            && let Some(mut lane) = peer.sending.pop_front()
+        peer.access.is_sending = false;
+        if peer.access.sending.front().is_some_and(|lane| lane.flows.front() == Some(&number))
+            && let Some(mut lane) = peer.access.sending.pop_front()
         {
             if self.network.turns == Turns::Streams {
                 lane.flows.rotate_left(1);
             }
-            peer.sending.push_back(lane);
+            peer.access.sending.push_back(lane);
         }
         self.deliver(no, number, bytes);
         self.send_piece(no);
@@ -149,22 +186,22 @@ impl World {
 
     /// Ends an answer of which the peer took no byte within the write deadline.
     pub(crate) fn unread(&mut self, no: PeerNo, number: u64) {
-        let Some(flow) = self.flows.remove(&number) else { return };
-        self.peers[no].answers.remove(&flow.ask);
+        let Some(flow) = self.paths.flows.remove(&number) else { return };
+        self.peers[no].requests.answers.remove(&flow.ask);
         self.tell(no, Input::Served { ask: flow.ask, outcome: ServeOutcome::TooSlow });
     }
 
     /// Sends the next few bytes of a trickling answer, once a second.
     pub(crate) fn drip(&mut self, no: PeerNo, number: u64) {
         let Behaviour::Trickler(rate) = self.peers[no].plan.behaviour else { return };
-        let Some(flow) = self.flows.get(&number) else { return };
+        let Some(flow) = self.paths.flows.get(&number) else { return };
         let bytes = rate.min(flow.len - flow.sent);
         self.queue.push(self.now + secs(1), Step::Drip(no, number));
         self.deliver(no, number, bytes);
     }
 
     fn deliver(&mut self, no: PeerNo, number: u64, bytes: u64) {
-        let Some(flow) = self.flows.get_mut(&number) else { return };
+        let Some(flow) = self.paths.flows.get_mut(&number) else { return };
         flow.sent += bytes;
         let (link, side, ask, len) = (flow.link, flow.side, flow.ask, flow.len);
         let last = flow.sent >= flow.len;
@@ -176,35 +213,37 @@ impl World {
             self.close_end(link, side, None);
             return;
         }
-        let Some(ends) = self.links.get(&link) else { return };
+        let Some(ends) = self.paths.links.get(&link) else { return };
         let (to, delay, blocked_until) = (ends.peer(side.other()), ends.delay, ends.blocked_until);
-        let late = self.lateness(delay) + self.retransmission(bytes, delay);
+        let lateness = self.network.lateness(delay, &mut self.rng, &mut self.counts);
+        let late = lateness + self.network.retransmission(bytes, delay, &mut self.rng);
         self.peers[no].tally.sent_bytes += bytes;
         let to = &mut self.peers[to];
-        to.down_free_at = (self.now + delay).max(to.down_free_at) + time_for(bytes, to.plan.down);
-        let mut at = to.down_free_at + late;
+        to.access.down_free_at =
+            (self.now + delay).max(to.access.down_free_at) + time_for(bytes, to.plan.down);
+        let mut at = to.access.down_free_at + late;
         if blocked_until > self.now {
             at = at.max(blocked_until + delay);
         }
-        if let Some(flow) = self.flows.get_mut(&number) {
+        if let Some(flow) = self.paths.flows.get_mut(&number) {
             at = at.max(flow.last_at);
             flow.last_at = at;
         }
         self.queue.push(at, Step::PieceIn(link, side.other(), piece));
         self.queue.push(at + delay, Step::Acked(link, side, bytes));
         if last {
-            self.flows.remove(&number);
-            self.peers[no].answers.remove(&ask);
+            self.paths.flows.remove(&number);
+            self.peers[no].requests.answers.remove(&ask);
             self.tell(no, Input::Served { ask, outcome: ServeOutcome::Done { bytes: len } });
         }
     }
 
     pub(crate) fn piece_in(&mut self, link: LinkNo, side: Side, piece: Piece) {
-        let Some(ends) = self.links.get(&link).filter(|ends| ends.is_open(side)) else { return };
+        let Some(ends) = self.paths.links.get(&link).filter(|ends| ends.is_open(side)) else { return };
         let no = ends.peer(side);
         let peer = &mut self.peers[no];
         peer.tally.received_bytes += piece.bytes;
-        let Some(download) = peer.downloads.get_mut(&piece.req) else { return };
+        let Some(download) = peer.requests.downloads.get_mut(&piece.req) else { return };
         download.received += piece.bytes;
         download.corrupt |= piece.corrupt;
         download.payload = piece.payload;

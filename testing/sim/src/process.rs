@@ -87,7 +87,7 @@ impl World {
             Scripted::Restart(no) => self.restart(no),
             Scripted::Cut(no) => {
                 self.counts.cuts += 1;
-                for (link, _) in self.links_of(no) {
+                for (link, _) in self.paths.ends_of(no) {
                     self.cut(link);
                 }
             }
@@ -124,7 +124,7 @@ impl World {
             Scripted::SetClock(no, seconds) => {
                 self.counts.clock_jumps += 1;
                 self.peers[no].plan.clock_is_off_by = seconds;
-                if self.peers[no].online {
+                if self.peers[no].process.online {
                     let unix = UNIX_AT_START + self.now.since_start().as_secs();
                     self.tell(no, Input::Calendar { unix: unix.saturating_add_signed(seconds) });
                 }
@@ -135,7 +135,7 @@ impl World {
     }
 
     fn count(&mut self, no: PeerNo, which: impl Fn(&mut Counts) -> &mut u64) {
-        if self.peers[no].online {
+        if self.peers[no].process.online {
             *which(&mut self.counts) += 1;
         }
     }
@@ -143,7 +143,7 @@ impl World {
     fn restart(&mut self, no: PeerNo) {
         // A process that waits for its time to join has its files open already.
         let is_open = self.peers[no].storage.store().is_some_and(|store| store.is_open());
-        if self.peers[no].online || is_open {
+        if self.peers[no].process.online || is_open {
             return;
         }
         let plan = self.peers[no].plan.clone();
@@ -161,20 +161,20 @@ impl World {
             }
         };
         self.peers[no].machine = self.machine(no, &plan, &found);
-        self.peers[no].run += 1;
-        self.peers[no].tick_at = None;
+        self.peers[no].process.run += 1;
+        self.peers[no].process.tick_at = None;
         self.peers[no].disk_free_at = self.now;
         if found.is_finished {
             self.peers[no].tally.complete_at.get_or_insert(self.now);
         }
-        self.queue.push(self.now, Step::Join(no, self.peers[no].run));
+        self.queue.push(self.now, Step::Join(no, self.peers[no].process.run));
     }
 
     pub(crate) fn join(&mut self, no: PeerNo, run: u32) {
-        if self.peers[no].run != run {
+        if self.peers[no].process.run != run {
             return;
         }
-        self.peers[no].online = true;
+        self.peers[no].process.online = true;
         for known in self.peers[no].plan.knows.clone() {
             self.tell(no, Input::Source(offer_of(known, self.terms.swarm_id)));
         }
@@ -189,15 +189,15 @@ impl World {
     }
 
     fn suspend(&mut self, no: PeerNo, until: Time) {
-        if self.peers[no].suspended_until > self.now {
+        if self.peers[no].process.suspended_until > self.now {
             // A process that is suspended already is not suspended again; the steps that wait for its wake-up stay in
             // order.
             return;
         }
         self.counts.suspends += 1;
-        self.peers[no].suspended_until = until;
+        self.peers[no].process.suspended_until = until;
         if until.since(self.now) >= IDLE {
-            for (link, side) in self.links_of(no) {
+            for (link, side) in self.paths.ends_of(no) {
                 self.queue.push(until, Step::ClosedAt(link, side, None));
                 self.queue.push(self.now + IDLE, Step::ClosedAt(link, side.other(), None));
             }
@@ -206,15 +206,15 @@ impl World {
 
     /// Ends the process, after closing its files (`crash` is `None`) or not.
     fn end(&mut self, no: PeerNo, noticed_after: Option<Duration>, crash: Option<Crash>) {
-        let is_online = self.peers[no].online;
+        let is_online = self.peers[no].process.online;
         if let Some(store) = self.peers[no].storage.store().filter(|_| is_online) {
             match crash {
                 None => store.close(),
                 Some(crash) => store.crash(crash),
             }
         }
-        self.peers[no].online = false;
-        for (link, side) in self.links_of(no) {
+        self.peers[no].process.online = false;
+        for (link, side) in self.paths.ends_of(no) {
             self.forget_end(link, side);
             if let Some(after) = noticed_after {
                 self.queue.push(self.now + after, Step::ClosedAt(link, side.other(), None));
@@ -224,10 +224,10 @@ impl World {
 
     /// Writes a chunk to the store; the verdict follows when the disk is done with it.
     pub(crate) fn keep(&mut self, no: PeerNo, req: Req, index: u32, from: PeerId) {
-        let Some(download) = self.peers[no].downloads.remove(&req) else {
+        let Some(download) = self.peers[no].requests.downloads.remove(&req) else {
             self.fail(&format!("{no} keeps {req:?}, which never arrived"));
         };
-        let (now, run, len) = (self.now, self.peers[no].run, u64::from(self.terms.chunk_len(index)));
+        let (now, run, len) = (self.now, self.peers[no].process.run, u64::from(self.terms.chunk_len(index)));
         let is_bad =
             download.corrupt || download.payload.as_ref().is_some_and(|payload| self.is_bad(index, payload));
         let is_hog = self.peers[no].plan.behaviour == Behaviour::Hog;
@@ -254,7 +254,7 @@ impl World {
         if let KeepOutcome::BadProof { .. } = outcome {
             self.peers[no].tally.wasted_bytes += len;
         }
-        let keep_time = self.keep_time;
+        let keep_time = self.settings.keep_time;
         let at = match self.peers[no].storage {
             Storage::Numbers(_) => now + keep_time,
             // A single thread writes.
@@ -279,7 +279,7 @@ impl World {
 
     /// Whether this run of the process still goes on.
     pub(crate) fn runs(&self, no: PeerNo, run: u32) -> bool {
-        self.peers[no].run == run && self.peers[no].online
+        self.peers[no].process.run == run && self.peers[no].process.online
     }
 
     pub(crate) fn disk_failed(&mut self, no: PeerNo, run: u32) {
@@ -297,7 +297,7 @@ impl World {
             Err(Trouble::Broken(what)) => self.fail(&format!("{no}: {what}")),
             Err(Trouble::Disk(what)) => {
                 self.record.note(self.now, no, &what);
-                self.queue.push(self.now, Step::DiskFailed(no, self.peers[no].run));
+                self.queue.push(self.now, Step::DiskFailed(no, self.peers[no].process.run));
                 None
             }
         }
@@ -338,7 +338,9 @@ impl World {
     pub(crate) fn completed(&mut self, no: PeerNo) {
         match self.peers[no].storage {
             Storage::Numbers(_) => self.is_done(no),
-            Storage::Store(_) => self.queue.push(self.now + ms(2), Step::Finish(no, self.peers[no].run)),
+            Storage::Store(_) => {
+                self.queue.push(self.now + ms(2), Step::Finish(no, self.peers[no].process.run));
+            }
         }
     }
 
@@ -354,7 +356,7 @@ impl World {
             Storage::Store(store) => store.rescan(),
         };
         let have = self.checked(no, answer).unwrap_or_default();
-        let rescanned = Step::Tell(no, self.peers[no].run, Input::Rescanned { have });
+        let rescanned = Step::Tell(no, self.peers[no].process.run, Input::Rescanned { have });
         self.queue.push(self.now + ms(50), rescanned);
     }
 

@@ -1,4 +1,4 @@
-//! Event queue: steps in the order of their time, and of their number where times are equal.
+//! Event queue: steps in the order of their time, and of their number where times are equal; and numbers for what they name.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -48,5 +48,16 @@ impl Queue {
 
     pub(crate) fn next_at(&self) -> Option<Time> {
         self.heap.peek().map(|Reverse((at, _, _))| *at)
+    }
+}
+
+/// Numbers that are used once in a world: of connections, requests, answers and renewed offers.
+#[derive(Default)]
+pub(crate) struct Numbers(u64);
+
+impl Numbers {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 += 1;
+        self.0
     }
 }

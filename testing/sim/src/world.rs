@@ -1,21 +1,22 @@
 //! State of a world: peers, connections, virtual time, disks.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use minimodel_swarm::machine::{Bucket, Input, Terms, Time};
-use minimodel_wire::{CloseCode, Frame, ResetCode};
+use minimodel_swarm::machine::{Input, Terms, Time};
+use minimodel_wire::{CloseCode, Frame};
 
 use crate::artifact::{Artifact, artifact};
 use crate::config::terms;
 use crate::keys::{address_of, id_of};
-use crate::network::Network;
-use crate::peer::{LinkNo, Peer, PeerNo, Tally};
+use crate::network::{Faults, Network};
+use crate::paths::Paths;
+use crate::peer::{Access, LinkNo, Peer, PeerNo, Process, Requests, Tally};
 use crate::plan::{Have, Plan};
-use crate::queue::Queue;
+use crate::queue::{Numbers, Queue};
 use crate::record::{Counts, Record};
-use crate::step::{Flow, Scripted, Side, Step};
+use crate::step::{Scripted, Side, Step};
 use crate::storage::Storage;
 use crate::store::Store;
 
@@ -34,38 +35,17 @@ pub fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-pub(crate) struct Link {
-    /// Here and below: what belongs to the dialer, then what belongs to the acceptor.
-    pub(crate) peers: [PeerNo; 2],
-    /// Process run of each peer that the handshake belongs to.
-    pub(crate) runs: [u32; 2],
-    pub(crate) open: [bool; 2],
-    /// Number of ends whose handshake is not done yet.
-    pub(crate) unseen: u8,
-    /// One-way delay.
-    pub(crate) delay: Duration,
-    /// Bytes sent and not yet acknowledged, by side that sent them.
-    pub(crate) on_path: [u64; 2],
-    /// Nothing arrives before this time.
-    pub(crate) blocked_until: Time,
-    /// When the latest control frame arrives, by side that receives it.
-    pub(crate) control_at: [Time; 2],
-    /// Frame budget of each side, by side that sends.
-    pub(crate) frames: [Option<Bucket>; 2],
-}
-
-impl Link {
-    pub(crate) fn side_of(&self, no: PeerNo) -> Side {
-        if self.peers[0] == no { Side::Dialer } else { Side::Acceptor }
-    }
-
-    pub(crate) fn peer(&self, side: Side) -> PeerNo {
-        self.peers[side.at()]
-    }
-
-    pub(crate) fn is_open(&self, side: Side) -> bool {
-        self.open[side.at()]
-    }
+/// How closely a world is watched, and what its drivers do.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Whether tallies list each chunk and the record hashes outputs, which a large world does without.
+    pub is_detailed: bool,
+    /// Number of inputs from one check of the invariants to the next.
+    pub check_every: u64,
+    /// Proving and writing one chunk takes this long.
+    pub keep_time: Duration,
+    /// Whether the driver reports each lost request before it reports the lost connection.
+    pub says_lost: bool,
 }
 
 /// A swarm in virtual time.
@@ -79,31 +59,17 @@ pub struct World {
     pub(crate) queue: Queue,
     /// All peers by their numbers.
     pub peers: Vec<Peer>,
-    pub(crate) addresses: BTreeMap<SocketAddr, PeerNo>,
-    pub(crate) links: BTreeMap<LinkNo, Link>,
-    pub(crate) flows: BTreeMap<u64, Flow>,
-    pub(crate) next_number: u64,
+    pub(crate) paths: Paths,
+    pub(crate) numbers: Numbers,
     /// The log.
     pub record: Record,
     pub(crate) rng: fastrand::Rng,
-    /// Whether tallies list each chunk and the record hashes outputs, which a large world does without.
-    pub is_detailed: bool,
-    /// Number of inputs from one check of the invariants to the next.
-    pub check_every: u64,
-    /// Proving and writing one chunk takes this long.
-    pub keep_time: Duration,
-    /// Whether the driver reports each lost request before it reports the lost connection.
-    pub says_lost: bool,
+    /// How closely it is watched, and what its drivers do.
+    pub settings: Settings,
     /// What the paths do.
     pub network: Network,
-    /// Peers on one side of a partition, as bits, and its end.
-    pub(crate) partition: Option<(u64, Time)>,
-    /// Number of messages that arrived.
-    pub messages: u64,
-    /// Numbers of messages whose connection breaks, in rising order.
-    pub cut_at: Vec<u64>,
-    /// The message with this number, if it is an ask or a piece of an answer, is a reset with this code instead.
-    pub reset_at: Option<(u64, ResetCode)>,
+    /// What breaks.
+    pub faults: Faults,
     /// What happened.
     pub counts: Counts,
     /// Command line that runs this world again.
@@ -120,21 +86,18 @@ impl World {
             now: Time::ZERO,
             queue: Queue::default(),
             peers: Vec::new(),
-            addresses: BTreeMap::new(),
-            links: BTreeMap::new(),
-            flows: BTreeMap::new(),
-            next_number: 0,
+            paths: Paths::default(),
+            numbers: Numbers::default(),
             record: Record::default(),
             rng: fastrand::Rng::with_seed(seed),
-            is_detailed: true,
-            check_every: 1,
-            keep_time: ms(3),
-            says_lost: seed.is_multiple_of(2),
+            settings: Settings {
+                is_detailed: true,
+                check_every: 1,
+                keep_time: ms(3),
+                says_lost: seed.is_multiple_of(2),
+            },
             network: Network::default(),
-            partition: None,
-            messages: 0,
-            cut_at: Vec::new(),
-            reset_at: None,
+            faults: Faults::default(),
             counts: Counts::default(),
             replay: format!("cargo test -p minimodel-swarm --test swarm {name} -- --exact --nocapture"),
         }
@@ -175,29 +138,20 @@ impl World {
         // Several peers at one host have ports of their own.
         let address = plan.host.map(|host| SocketAddr::from((host, 10_000 + no as u16)));
         let address = address.unwrap_or_else(|| address_of(no));
-        self.addresses.entry(address).or_insert(no);
+        self.paths.addresses.entry(address).or_insert(no);
         self.peers.push(Peer {
             plan,
             id: id_of(no),
             address,
             machine,
-            online: false,
-            run: 0,
-            suspended_until: Time::ZERO,
+            process: Process::default(),
             storage,
             unreadable: BTreeSet::new(),
             is_rotten: false,
             disk_free_at: Time::ZERO,
-            tick_at: None,
-            downloads: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            streams: BTreeMap::new(),
-            sending: VecDeque::new(),
-            is_sending: false,
-            up_free_at: Time::ZERO,
-            down_free_at: Time::ZERO,
+            requests: Requests::default(),
+            access: Access::default(),
             chunks_served: 0,
-            asked_this_second: (0, 0),
             tally: Tally::default(),
         });
         no
@@ -215,7 +169,7 @@ impl World {
 
     /// Sends a frame over each connection of the peer, past its machine; returns their number.
     pub fn send_past(&mut self, no: PeerNo, frame: &Frame) -> usize {
-        let links = self.links_of(no);
+        let links = self.paths.ends_of(no);
         for &(link, side) in &links {
             self.queue.push(self.now + ms(10), Step::FrameIn(link, side.other(), frame.clone()));
         }
@@ -252,7 +206,7 @@ impl World {
                 "\n  {no}: {:?} {:?} online {} {:?} banned {:?} struck {}",
                 plan.behaviour,
                 plan.consent,
-                peer.online,
+                peer.process.online,
                 peer.machine.progress(),
                 tally.banned.iter().map(|(id, breach, _)| (self.no_of(*id), *breach)).collect::<Vec<_>>(),
                 tally.struck.len(),
@@ -276,41 +230,28 @@ impl World {
         self.peers[no].tally.complete_at.map_or(f64::INFINITY, |at| at.since_start().as_secs_f64())
     }
 
-    /// Open connection ends of a peer.
-    pub(crate) fn links_of(&self, no: PeerNo) -> Vec<(LinkNo, Side)> {
-        let mut ends = Vec::new();
-        for (&link, ends_of) in &self.links {
-            for side in [Side::Dialer, Side::Acceptor] {
-                if ends_of.peer(side) == no && ends_of.is_open(side) {
-                    ends.push((link, side));
-                }
-            }
-        }
-        ends
-    }
-
     /// Closes one end of a connection; the other end learns of it a path's delay later.
     pub(crate) fn close_end(&mut self, link: LinkNo, side: Side, code: Option<CloseCode>) {
-        let Some(at) = self.links.get(&link).map(|ends| self.now + ends.delay) else { return };
+        let Some(at) = self.paths.links.get(&link).map(|ends| self.now + ends.delay) else { return };
         self.forget_end(link, side);
         self.queue.push(at, Step::ClosedAt(link, side.other(), code));
     }
 
     pub(crate) fn forget_end(&mut self, link: LinkNo, side: Side) {
-        let Some(ends) = self.links.get_mut(&link) else { return };
+        let Some(ends) = self.paths.links.get_mut(&link) else { return };
         ends.open[side.at()] = false;
         let peer = &mut self.peers[ends.peer(side)];
-        peer.downloads.retain(|_, download| download.link != link);
-        peer.streams.remove(&link);
-        let flows = &mut self.flows;
-        peer.answers.retain(|_, answer| {
+        peer.requests.downloads.retain(|_, download| download.link != link);
+        peer.requests.streams.remove(&link);
+        let flows = &mut self.paths.flows;
+        peer.requests.answers.retain(|_, answer| {
             if answer.link == link {
                 answer.flow.and_then(|flow| flows.remove(&flow));
             }
             answer.link != link
         });
         if ends.open == [false; 2] && ends.unseen == 0 {
-            self.links.remove(&link);
+            self.paths.links.remove(&link);
         }
     }
 }

@@ -12,6 +12,6 @@ mod unnameable;
 pub use examples::examples;
 pub use measure::{Measured, measure};
 pub use modules::{cycles, edges};
-pub use source::{SHIPPED, Source, shipped};
+pub use source::{SHIPPED, Source, shipped, simulation};
 pub use systems::systems;
 pub use unnameable::unnameable;

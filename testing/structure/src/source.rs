@@ -1,12 +1,16 @@
-//! The shipped sources: every file of the crates below that is compiled into the program, without its tests.
+//! The measured sources: every file of the crates below that is compiled into the program, or into the simulation of swarms,
+//! without its tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use syn::{Attribute, File, Item};
 
-/// The crates whose sources are measured.
+/// The crates that are compiled into the program.
 pub const SHIPPED: [&str; 6] = ["wire", "verifier", "swarm", "node", "companion", "cli"];
+
+/// The simulation of swarms, which is read as often as what it tests.
+const SIMULATION: &str = "testing/sim";
 
 /// One parsed file.
 pub struct Source {
@@ -26,8 +30,21 @@ pub struct Source {
 ///
 /// A file that cannot be read, or that does not parse, with its path.
 pub fn shipped(root: &Path) -> Result<Vec<Source>, String> {
+    sources(root, &SHIPPED)
+}
+
+/// As [`shipped`], of the simulation.
+///
+/// # Errors
+///
+/// As [`shipped`].
+pub fn simulation(root: &Path) -> Result<Vec<Source>, String> {
+    sources(root, &[SIMULATION])
+}
+
+fn sources(root: &Path, crates: &[&'static str]) -> Result<Vec<Source>, String> {
     let mut found = Vec::new();
-    for of in SHIPPED {
+    for &of in crates {
         let folder = root.join(of).join("src");
         let mut files = Vec::new();
         list(&folder, &mut files)?;

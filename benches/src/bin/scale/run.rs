@@ -135,7 +135,8 @@ impl Run {
     fn world(&self, plans: Vec<Plan>, seed: u64) -> World {
         let mut world = World::new(u64::from(self.chunks) * u64::from(CHUNK), CHUNK.into(), seed);
         world.network = self.network;
-        (world.is_detailed, world.says_lost, world.check_every) = (false, false, u64::MAX);
+        (world.settings.is_detailed, world.settings.says_lost, world.settings.check_every) =
+            (false, false, u64::MAX);
         for plan in plans {
             world.add(Plan { limits: self.limits.clone(), ..plan });
         }

@@ -6,7 +6,7 @@ use minimodel_sim::{KIB, MIB, Plan, World, id_of, ideal, secs};
 fn three_unequal_seeders_end_together_with_little_waste() {
     for (chunk, seed) in [(64 * KIB, 51), (256 * KIB, 52), (MIB, 53)] {
         let mut world = World::new(64 * MIB, chunk, seed);
-        world.check_every = 16;
+        world.settings.check_every = 16;
         let rates = [16 * MIB, 4 * MIB, MIB];
         let seeders: Vec<_> = rates.iter().map(|&rate| world.add(Plan::seeder().rates(rate, rate))).collect();
         let leecher = world.add(Plan::leecher().rates(32 * MIB, 32 * MIB).knows(&seeders));

@@ -27,7 +27,7 @@ fn each_kind_of_lie_wastes_two_chunks_at_most_and_is_banned() {
         for lie in [Behaviour::Liar, Behaviour::BadProof, Behaviour::OtherIndex] {
             for seed in 0..20 {
                 let mut world = World::whole(3 + seed as usize % 3, seed);
-                world.keep_time = keep_time;
+                world.settings.keep_time = keep_time;
                 let liar = world.add(Plan::hostile(lie).rates(MIB, MIB));
                 let honest = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
                 let leecher = world.add(Plan::leecher().knows(&[liar, honest]));
@@ -163,7 +163,7 @@ fn fetch(honest: usize, hostile: usize, seed: u64) -> Fetch {
     const RATE: u64 = MIB / 2;
     let bytes = 60 * RATE * honest as u64;
     let mut world = World::new(bytes, 256 * KIB, seed);
-    world.check_every = 256;
+    world.settings.check_every = 256;
     let mut all: Vec<_> = (0..hostile)
         .map(|n| world.add(Plan::hostile(CROWD[(n + seed as usize) % CROWD.len()]).rates(RATE, RATE)))
         .collect();

@@ -284,7 +284,7 @@ fn request_flood_is_refused_and_struck_and_others_are_served() {
 #[test]
 fn a_flood_of_control_frames_ends_the_connection_and_never_bans() {
     let (mut world, leecher) = beside_an_honest_seeder(Behaviour::ControlFlooder, 16 * MIB, MBIT);
-    world.check_every = 16;
+    world.settings.check_every = 16;
     finishes_in(&mut world, leecher, 1.1 * ideal(16 * MIB, MBIT));
     let strikes = strikes(&world, leecher);
     assert!(
@@ -327,7 +327,7 @@ fn sender_of_forged_offers_is_banned_and_the_fetch_finishes() {
 #[test]
 fn one_honest_seeder_among_99_liars_is_enough() {
     let mut world = World::new(16 * MIB, 64 * KIB, 16);
-    world.check_every = 32;
+    world.settings.check_every = 32;
     let mut all: Vec<_> = (0..99).map(|_| world.add(Plan::hostile(Behaviour::Liar))).collect();
     let honest = world.add(Plan::seeder().rates(50 * MBIT, 50 * MBIT));
     all.push(honest);
@@ -344,7 +344,7 @@ fn one_honest_seeder_among_99_liars_is_enough() {
 #[test]
 fn honest_seeder_among_mute_peers_is_not_starved_of_memory() {
     let mut world = World::new(128 * MIB, 4 * MIB, 17);
-    world.check_every = 8;
+    world.settings.check_every = 8;
     let mut all: Vec<_> = (0..40).map(|_| world.add(Plan::hostile(Behaviour::Mute))).collect();
     let honest = world.add(Plan::seeder().rates(200 * MBIT, 200 * MBIT));
     all.push(honest);

@@ -28,7 +28,7 @@ fn asked_again(world: &World, leecher: PeerNo, goes: PeerNo) -> Vec<Duration> {
 fn ten_leechers_of_a_seeder_that_shuts_down_ask_another_at_once() {
     for seed in 0..2 {
         let mut world = World::new(16 * MIB, 64 * KIB, seed);
-        world.check_every = 16;
+        world.settings.check_every = 16;
         let goes = world.add(Plan::seeder().rates(4 * MIB, 4 * MIB));
         // An upload slot for each leecher, so that no delay is a wait for a slot.
         let mut plan = Plan::seeder().rates(8 * MIB, 8 * MIB);
@@ -61,7 +61,7 @@ fn ten_leechers_of_a_seeder_that_shuts_down_ask_another_at_once() {
 fn departed_seeder_is_redialed_with_growing_pauses_and_found() {
     for seed in 0..2 {
         let mut world = World::new(64 * MIB, 64 * KIB, seed);
-        world.check_every = 16;
+        world.settings.check_every = 16;
         let goes = world.add(Plan::seeder().rates(MIB, MIB));
         let stays = world.add(Plan::seeder().rates(32 * KIB, 32 * KIB));
         let leecher = world.add(Plan::taker().knows(&[goes, stays]));

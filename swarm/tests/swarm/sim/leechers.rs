@@ -8,7 +8,7 @@ const SLOW: u64 = 8 * MIB;
 
 fn one_slow_seeder_and_four_leechers(bytes: u64, chunk: u64, seed: u64) -> (f64, f64) {
     let mut world = World::new(bytes, chunk, seed);
-    world.check_every = 32;
+    world.settings.check_every = 32;
     let seeder = world.add(Plan::seeder().rates(SLOW, SLOW));
     let leechers: Vec<_> = (0..4).map(|_| world.add(Plan::leecher().knows(&[seeder]))).collect();
     world.must_run(secs(120), |world| leechers.iter().all(|&leecher| world.is_complete(leecher)));
@@ -65,7 +65,7 @@ fn leechers_holding_the_file_together_finish_without_the_seeder() {
 #[test]
 fn leechers_finish_although_seeders_and_leechers_come_and_go() {
     let mut world = World::new(16 * MIB, 64 * KIB, 8);
-    world.check_every = 16;
+    world.settings.check_every = 16;
     let one = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
     let two = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
     let leechers: Vec<_> = (0..6)

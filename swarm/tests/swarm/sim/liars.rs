@@ -39,7 +39,7 @@ fn must_find(world: &mut World, (leecher, honest): (PeerNo, PeerNo), limit: u64)
 fn an_honest_seeder_that_only_liars_know_is_found_through_them() {
     for seed in 0..2 {
         let mut world = World::new(BYTES, 64 * KIB, seed);
-        world.check_every = 64;
+        world.settings.check_every = 64;
         let honest = world.add(publishing_seeder(50 * MBIT));
         // These nine are connected to the honest seeder; the other ninety are not.
         let bridges: Vec<_> = (0..9).map(|_| world.add(member(&[honest]))).collect();
@@ -61,7 +61,7 @@ fn an_honest_seeder_that_only_liars_know_is_found_through_them() {
 #[test]
 fn liar_as_only_source_still_leads_to_the_one_honest_seeder() {
     let mut world = World::new(BYTES, 64 * KIB, 0);
-    world.check_every = 64;
+    world.settings.check_every = 64;
     let honest = world.add(publishing_seeder(16 * MBIT));
     let most = |plan: Plan| plan.has(0..CHUNKS * 7 / 8);
     let first = world.add(most(member(&[honest])));

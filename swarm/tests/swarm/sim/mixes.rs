@@ -63,7 +63,7 @@ impl Mix {
     /// Runs the fetch. Returns its seconds, and the bytes received beyond the file as a fraction of the file.
     fn run(&self, seed: u64) -> (f64, f64) {
         let mut world = World::new(self.bytes, self.chunk, seed);
-        world.check_every = 64;
+        world.settings.check_every = 64;
         let leecher = world.add(Plan::taker().rates(64 * MIB, 64 * MIB));
         let seeders: Vec<PeerNo> =
             self.seeders.iter().map(|rates| join(&mut world, leecher, rates)).collect();

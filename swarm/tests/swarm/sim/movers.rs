@@ -29,7 +29,7 @@ fn movers(world: &mut World, seeder: PeerNo, count: usize) -> Vec<PeerNo> {
 fn slow_or_silent_readers_leave_a_newcomer_its_share_of_rate() {
     for count in [8, 40] {
         let mut world = World::new(16 * MIB, 64 * KIB, 7);
-        world.check_every = 64;
+        world.settings.check_every = 64;
         let seeder = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
         movers(&mut world, seeder, count);
         let leecher = world.add(Plan::taker().knows(&[seeder]).joins_at(secs(60)));
@@ -52,7 +52,7 @@ fn slow_or_silent_readers_leave_a_newcomer_its_share_of_rate() {
 #[test]
 fn newcomer_is_served_though_slow_readers_hold_every_place() {
     let mut world = World::new(4 * MIB, 64 * KIB, 7);
-    world.check_every = 4_096;
+    world.settings.check_every = 4_096;
     let seeder = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
     movers(&mut world, seeder, 80);
     let leecher = world.add(Plan::taker().knows(&[seeder]).joins_at(secs(10)));
@@ -73,7 +73,7 @@ fn transfer_keeps_80_percent_of_rate_while_100_peers_reconnect() {
     const CHUNKS: u32 = 2_048;
     let fetch = |hostile: usize| {
         let mut world = World::new(32 * MIB, 16 * KIB, 9);
-        world.check_every = 64;
+        world.settings.check_every = 64;
         let seeder = world.add(Plan::seeder().rates(MIB, MIB));
         let leecher = world.add(Plan::taker().knows(&[seeder]));
         let kinds = [

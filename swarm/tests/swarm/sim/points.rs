@@ -6,7 +6,7 @@ use minimodel_wire::ResetCode;
 /// A seeder and a leecher with real stores, and a file of three chunks.
 fn two(seed: u64) -> (World, PeerNo) {
     let mut world = World::whole(0, seed);
-    world.says_lost = seed.is_multiple_of(2);
+    world.settings.says_lost = seed.is_multiple_of(2);
     let seeder = world.add(Plan::seeder().rates(128 * KIB, 128 * KIB));
     let leecher = world.add(Plan::leecher().knows(&[seeder]));
     (world, leecher)
@@ -31,13 +31,13 @@ fn connection_broken_at_any_message_costs_no_peer_anything() {
     let (mut number, mut chunks_again) = (1, 0);
     loop {
         let (mut world, leecher) = two(number);
-        world.cut_at = vec![number];
+        world.faults.cut_at = vec![number];
         ends_well(&mut world, leecher, 0);
         let asked = world.peers[leecher].tally.asked.len();
         assert!(asked <= 6, "message {number}: a chunk is asked for once, and once more: {asked}");
         chunks_again += asked - 3;
         // The run ended before the break: every message has had its turn.
-        if world.messages < number {
+        if world.faults.messages < number {
             break;
         }
         number += 1;
@@ -62,14 +62,14 @@ fn reset_of_any_request_or_answer_requeues_the_request_once() {
         let mut number = 1;
         loop {
             let (mut world, leecher) = two(number);
-            world.reset_at = Some((number, code));
+            world.faults.reset_at = Some((number, code));
             // Another seeder must be able to help where the reset says that the first one cannot.
             let other = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
             world.peers[leecher].plan.knows.push(other);
             ends_well(&mut world, leecher, 1);
             let asked = world.peers[leecher].tally.asked.len();
             assert!(asked <= 8, "{code:?} at message {number}: asked {asked} times for 3 chunks");
-            if world.messages < number {
+            if world.faults.messages < number {
                 break;
             }
             number += 1;

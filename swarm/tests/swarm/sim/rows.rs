@@ -329,7 +329,7 @@ fn calendar_jump_of_a_year_bans_no_peer_and_stops_no_fetch() {
 #[test]
 fn slow_and_stalling_disk_delays_the_fetch_and_blames_no_peer() {
     let mut world = World::whole(5, 8);
-    world.keep_time = ms(16);
+    world.settings.keep_time = ms(16);
     let seeders: Vec<_> = (0..2).map(|_| world.add(Plan::seeder().rates(4 * MIB, 4 * MIB))).collect();
     let mut plan = Plan::leecher().knows(&seeders);
     plan.limits.memory_budget_bytes = 4 * 16 * KIB;

@@ -72,8 +72,8 @@ pub(super) fn stormy(seed: u64) -> Scenario {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut world = World::whole(rng.usize(..ARTIFACTS), seed);
     world.replay = format!("world {seed} of sim::scenario::stormy");
-    world.keep_time = ms(rng.u64(1..200));
-    world.check_every = 4;
+    world.settings.keep_time = ms(rng.u64(1..200));
+    world.settings.check_every = 4;
     world.network = Network {
         jitter: ms(rng.u64(1..80)),
         lost_of_1000: 50,
@@ -96,8 +96,8 @@ pub(super) fn stormy(seed: u64) -> Scenario {
 fn whole(seed: u64) -> Scenario {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut world = World::whole(rng.usize(..ARTIFACTS), seed);
-    world.keep_time = ms(rng.u64(1..30));
-    world.check_every = 4;
+    world.settings.keep_time = ms(rng.u64(1..30));
+    world.settings.check_every = 4;
     let lost_of_1000 = [0, 0, 10, 50][rng.usize(..4)];
     world.network = Network {
         jitter: ms([0, 0, 5, 60][rng.usize(..4)]),
@@ -139,9 +139,9 @@ fn whole(seed: u64) -> Scenario {
         mishap(&mut world, &mut rng, &leechers, span);
     }
     for _ in 0..rng.usize(..3) {
-        world.cut_at.push(rng.u64(1..1_500));
+        world.faults.cut_at.push(rng.u64(1..1_500));
     }
-    world.cut_at.sort_unstable();
+    world.faults.cut_at.sort_unstable();
     let limit = 3_600 + 4 * (leechers.len() + takers + 1) as u64 * bytes / (16 * KIB);
     Scenario { world, leechers, limit }
 }
@@ -198,8 +198,8 @@ fn large(seed: u64) -> Scenario {
     let chunk = [16 * KIB, 64 * KIB, 256 * KIB][rng.usize(..3)];
     let count = rng.u64(1..300);
     let mut world = World::new(chunk * count - rng.u64(..chunk), chunk, seed);
-    world.keep_time = ms(rng.u64(1..30));
-    world.check_every = 64;
+    world.settings.keep_time = ms(rng.u64(1..30));
+    world.settings.check_every = 64;
     let path = |rng: &mut fastrand::Rng, plan: Plan| {
         let rates = [MBIT, 4 * MBIT, 20 * MBIT, 100 * MBIT];
         plan.rates(rates[rng.usize(..4)], rates[rng.usize(..4)]).delay_ms(rng.u64(1..120))

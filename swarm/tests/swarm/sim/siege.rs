@@ -28,7 +28,7 @@ enum Way {
 /// leaves after `STAY` and another one follows.
 fn besieged(way: Way, hosts: &[[u8; 4]], leaves: bool, chunk: u64) -> (World, PeerNo) {
     let mut world = World::new(64 * chunk, chunk, 41);
-    world.check_every = 256;
+    world.settings.check_every = 256;
     let seeder = world.add(Plan::seeder().rates(8 * MIB, 8 * MIB));
     let rounds = if leaves { 4 } else { 1 };
     for round in 0..rounds {
@@ -92,7 +92,7 @@ fn newcomer_gets_chunk_in_10_s_under_siege_from_a_network() {
 #[test]
 fn honest_swarm_at_one_address_gets_all_places_and_keeps_them() {
     let mut world = World::new(4 * MIB, 64 * KIB, 42);
-    world.check_every = 64;
+    world.settings.check_every = 64;
     let seeder = world.add(Plan::seeder().rates(8 * MIB, 8 * MIB));
     let plan = Plan::taker().knows(&[seeder]).rates(MIB, MIB).at_host(ONE[0]);
     let takers: Vec<PeerNo> = (0..64).map(|n| world.add(plan.clone().joins_at(ms(10 * n)))).collect();

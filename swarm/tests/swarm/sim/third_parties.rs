@@ -6,7 +6,7 @@ use minimodel_wire::{CloseCode, Consent};
 /// A seeder that publishes, so many hostile peers of each kind, and two leechers that come last.
 fn crowd(behaviours: &[(Behaviour, usize)], seed: u64) -> (World, PeerNo, [PeerNo; 2]) {
     let mut world = World::new(3 * MIB, 64 * KIB, seed);
-    world.check_every = 512;
+    world.settings.check_every = 512;
     let consent = Consent::SERVE | Consent::PUBLISH;
     let seeder = world.add(Plan { consent, ..Plan::seeder().rates(MIB, MIB) });
     for &(behaviour, count) in behaviours {
@@ -66,7 +66,7 @@ fn peers_that_come_and_go_toggle_and_renew_harm_nobody() {
 #[test]
 fn chunks_lost_one_by_one_do_not_make_their_holder_flood() {
     let mut world = World::new(16 * MIB, 4 * KIB, 4);
-    world.check_every = 4_096;
+    world.settings.check_every = 4_096;
     let rotten = world.add(Plan::seeder().rates(MIB, MIB));
     let good = world.add(Plan::seeder().rates(2 * MIB, 2 * MIB));
     let leecher = world.add(Plan::taker().knows(&[rotten, good]));

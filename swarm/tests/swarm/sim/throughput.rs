@@ -4,7 +4,7 @@ use minimodel_sim::{KIB, MBIT, MIB, Plan, World, ideal, secs};
 
 fn time_over_ideal(bytes: u64, chunk: u64) -> f64 {
     let mut world = World::new(bytes, chunk, 3);
-    world.check_every = 16;
+    world.settings.check_every = 16;
     let seeder = world.add(Plan::seeder().rates(200 * MBIT, 200 * MBIT).delay_ms(12));
     let leecher = world.add(Plan::taker().rates(200 * MBIT, 200 * MBIT).delay_ms(13).knows(&[seeder]));
     world.must_run(secs(60), |world| world.is_complete(leecher));

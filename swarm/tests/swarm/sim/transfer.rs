@@ -19,7 +19,7 @@ fn one_seeder_and_one_leecher_finish_near_the_rate_of_the_path() {
 #[test]
 fn three_seeders_all_supply_and_hardly_a_byte_comes_twice() {
     let mut world = World::new(64 * MIB, 256 * KIB, 2);
-    world.check_every = 8;
+    world.settings.check_every = 8;
     let seeders: Vec<_> = (0..3).map(|_| world.add(Plan::seeder().rates(5 * MIB, 5 * MIB))).collect();
     let leecher = world.add(Plan::leecher().knows(&seeders));
     world.must_run(secs(60), |world| world.is_complete(leecher));
@@ -81,7 +81,7 @@ fn slow_seeder_beside_fast_ones_and_trickler_is_never_struck() {
     for rate in [2 * KIB, 6 * KIB, 12 * KIB, 40 * KIB] {
         for (chunk, seed) in [(16 * KIB, 1), (64 * KIB, 2), (256 * KIB, 3)] {
             let mut world = World::new(48 * MIB, chunk, seed);
-            world.check_every = 64;
+            world.settings.check_every = 64;
             let slow = world.add(Plan::seeder().rates(rate, rate).delay_ms(150));
             let trickler = world.add(Plan::hostile(Behaviour::Trickler(1)));
             let fast: Vec<_> = (0..2).map(|_| world.add(Plan::seeder().rates(MIB / 2, MIB / 2))).collect();
@@ -118,7 +118,7 @@ fn leecher_returns_soon_to_a_restarted_seeder_without_blame() {
 #[test]
 fn suspended_seeder_and_leecher_resume_without_a_ban() {
     let mut world = World::new(32 * MIB, 64 * KIB, 4);
-    world.check_every = 8;
+    world.settings.check_every = 8;
     // Without a pause the fetch takes 256 s, so that it is under way at each of the four.
     let seeder = world.add(Plan::seeder().rates(128 * KIB, 128 * KIB));
     let leecher = world.add(Plan::leecher().knows(&[seeder]));
@@ -194,7 +194,7 @@ fn chunks_a_seeder_lost_do_not_stop_the_fetch_or_strike_a_peer() {
 fn a_leecher_that_slept_blames_nobody_for_its_own_pause() {
     for pause in [6, 25, 100] {
         let mut world = World::new(32 * MIB, 64 * KIB, 4);
-        world.check_every = 8;
+        world.settings.check_every = 8;
         let seeders: Vec<_> = (0..3).map(|_| world.add(Plan::seeder().rates(MIB, MIB))).collect();
         let leecher = world.add(Plan::leecher().knows(&seeders));
         world.script(secs(3), Scripted::Suspend(leecher, Time::after_start(secs(3 + pause))));

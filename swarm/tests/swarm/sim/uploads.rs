@@ -7,7 +7,7 @@ use minimodel_sim::{KIB, MIB, Plan, Scripted, World, id_of, secs};
 fn more_leechers_than_slots_take_turns_and_none_starves() {
     for slots in [1, 2, 3] {
         let mut world = World::new(24 * MIB, 64 * KIB, 31);
-        world.check_every = 8;
+        world.settings.check_every = 8;
         let mut plan = Plan::seeder().rates(MIB, MIB);
         plan.limits.upload_slots = slots;
         let seeder = world.add(plan);
@@ -36,7 +36,7 @@ fn a_leecher_favours_who_gives_to_it() {
     let (mut given, mut taken) = (0, 0);
     for seed in 32..38 {
         let mut world = World::new(64 * MIB, 64 * KIB, seed);
-        world.check_every = 16;
+        world.settings.check_every = 16;
         let mut plan = Plan::leecher().rates(MIB, 8 * MIB).has(0..512);
         plan.limits.upload_slots = 2;
         let one = world.add(plan);
