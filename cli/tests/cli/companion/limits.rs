@@ -70,7 +70,7 @@ fn holds_and_lets_go(holder: impl Fn(&House, &House, u64) -> (String, String), i
     let field = if is_alice { "sent_bytes" } else { "received_bytes" };
     let moves = |since: u64| bytes(&side.transfer(id), field) - since;
     // The share's own rate is a cause too: what moves may end a moment later, and then for good.
-    while moves_within_a_while(&moves) {
+    while moves_within_a_while(moves) {
         assert!(moves(bytes(&held, field)) < UNDER_WAY, "{:#}", side.transfer(id));
     }
     assert_eq!(bob.transfer(fetching)["state"], "running");

@@ -26,7 +26,7 @@ fn put_any(home: &Home, obstacle: &str, path: &Path) -> bool {
     }
     let made = mknodat(CWD, path, FileType::CharacterDevice, Mode::RUSR | Mode::WUSR, makedev(1, 3));
     made.inspect_err(|error| {
-        skipped(format_args!("a device at an output; none can be made here (root may): {error}"))
+        skipped(format_args!("a device at an output; none can be made here (root may): {error}"));
     })
     .is_ok()
 }
