@@ -7,6 +7,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use minimodel_swarm::os::{PATH_BACKSLASH, SHELL_PLAIN, SHELL_QUOTE};
 pub(crate) use minimodel_verifier::shown::Shown;
 use minimodel_verifier::shown::{is_harmless, printable};
 
@@ -30,20 +31,21 @@ pub(crate) fn path(path: &Path) -> Shown<'_> {
 
 /// [`path`] for any text of the operating system.
 pub(crate) fn os(text: &OsStr) -> Shown<'_> {
-    printable(text.as_encoded_bytes(), PATH_CHARS)
+    printable(text.as_encoded_bytes(), PATH_CHARS).with_backslash(PATH_BACKSLASH)
 }
 
 /// A shell word for a command line that the user may paste: plain words as they are, others in single quotes.
 /// A text that cannot be pasted safely (control characters and the like) is shown escaped, and then fails harmlessly.
 pub(crate) fn shell_word(text: &OsStr) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:,=@%+[]".contains(&b);
+    let plain =
+        |b: u8| b.is_ascii_alphanumeric() || SHELL_PLAIN.as_bytes().contains(&b) || b"[]".contains(&b);
     let shown = os(text).to_string();
     if !text.is_empty() && text.as_encoded_bytes().iter().all(|&b| plain(b)) {
         shown
-    } else if shown.contains('\\') {
+    } else if shown != text.to_string_lossy() {
         format!("'{}'", shown.replace('\'', "?"))
     } else {
-        format!("'{}'", shown.replace('\'', r"'\''"))
+        format!("'{}'", shown.replace('\'', SHELL_QUOTE))
     }
 }
 

@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use minimodel::transfer::Control;
 use minimodel::transfer::runtime::check_spare_files;
-use minimodel_swarm::os::end_this_process;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::os::{SignalKind, Signals};
+use crate::os::{SignalKind, Signals, end_this_process};
 
 const NONE: u8 = 0;
 

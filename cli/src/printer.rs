@@ -37,6 +37,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Longest wait of the failure that ends a run, even if the line before it timed out.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Held by the thread that prints an answer, so that answers do not mix.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// How a piece of a line looks, where colours are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
@@ -228,7 +231,7 @@ impl Printer {
         if self.is_mute {
             return Ok(());
         }
-        let _turn = io::stdout().lock();
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         if self.has_lost_stdout.load(Ordering::Relaxed) {
             return if self.was_unread.load(Ordering::Relaxed) { Err(unread()) } else { Ok(()) };
         }

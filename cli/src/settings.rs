@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use minimodel::Home;
 
 use crate::args::{ColorChoice, Global, ProgressChoice};
+use crate::os;
 use crate::printer::{OutputMode, Printer};
 use crate::service::Variables;
 
@@ -17,7 +18,7 @@ use crate::service::Variables;
 struct FolderVariables {
     /// `MINIMODEL_HOME`: one folder for everything, wins over the others.
     minimodel_home: Option<OsString>,
-    /// `HOME`.
+    /// The folder of the user's own files ([`os::HOME_VARIABLE`]).
     home: Option<OsString>,
     /// `XDG_DATA_HOME`; relative ones are ignored, as the XDG text demands.
     xdg_data: Option<OsString>,
@@ -37,9 +38,10 @@ impl FolderVariables {
         let home = path(&self.home);
         let xdg = |variable: &Option<OsString>, default: &str| {
             let base = path(variable).filter(|base| base.is_absolute());
-            base.or_else(|| home.as_ref().map(|home| home.join(default))).map(|base| base.join("minimodel"))
+            let named = base.map(|base| base.join("minimodel"));
+            named.or_else(|| home.as_ref().map(|home| home.join(default)))
         };
-        Home::of(xdg(&self.xdg_data, ".local/share"), xdg(&self.xdg_state, ".local/state"))
+        Home::of(xdg(&self.xdg_data, os::DATA_FOLDER), xdg(&self.xdg_state, os::STATE_FOLDER))
     }
 }
 
@@ -66,7 +68,7 @@ impl Environment {
         Self {
             folder_variables: FolderVariables {
                 minimodel_home: variable("MINIMODEL_HOME"),
-                home: variable("HOME"),
+                home: variable(os::HOME_VARIABLE),
                 xdg_data: variable("XDG_DATA_HOME"),
                 xdg_state: variable("XDG_STATE_HOME"),
             },

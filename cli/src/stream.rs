@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::os::{self, Handle, PIECE};
+use crate::os::{self, Handle, NonBlockingStream, PIECE};
 
 /// Interval at which a waiting writer asks whether to wait any longer.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -14,12 +14,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 ///
 /// [`io::ErrorKind::TimedOut`] when it waits no longer, [`io::ErrorKind::BrokenPipe`] when the reader is gone; the bytes
 /// for which there was room are written.
-pub(crate) fn write(stream: impl Handle, bytes: &[u8], waits: impl Fn(Duration) -> bool) -> io::Result<()> {
+pub(crate) fn write<S: Handle>(
+    stream: &NonBlockingStream<S>,
+    bytes: &[u8],
+    waits: impl Fn(Duration) -> bool,
+) -> io::Result<()> {
     let (mut rest, start) = (bytes, Instant::now());
     while !rest.is_empty() {
-        wait_for_room(&stream, &waits)?;
+        wait(|slice| os::has_room(stream, slice), &waits)?;
         let piece = rest.get(..PIECE).unwrap_or(rest);
-        match os::write_some(&stream, piece) {
+        match os::write_some(stream, piece) {
             Ok(count) => rest = rest.get(count..).unwrap_or_default(),
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted => {}
@@ -30,19 +34,23 @@ pub(crate) fn write(stream: impl Handle, bytes: &[u8], waits: impl Fn(Duration) 
             },
         }
     }
-    Ok(())
+    wait(|slice| os::is_through(stream, slice), &waits)
 }
 
-fn wait_for_room(stream: &impl Handle, waits: &impl Fn(Duration) -> bool) -> io::Result<()> {
+/// Waits until the stream is ready, as long as `waits` is true. `is_ready` waits no longer than it is told.
+fn wait(
+    is_ready: impl Fn(Duration) -> io::Result<bool>,
+    waits: &impl Fn(Duration) -> bool,
+) -> io::Result<()> {
     let start = Instant::now();
     // The first look does not wait, so that a caller without patience gets its error at once.
     let mut slice = Duration::ZERO;
     loop {
-        let has_room = match os::has_room(stream, slice) {
+        let is_there = match is_ready(slice) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
             answer => answer?,
         };
-        if has_room {
+        if is_there {
             return Ok(());
         }
         if !waits(start.elapsed()) {
@@ -62,6 +70,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_waited_for_only_as_long_as_said() {
         let (mut reader, writer) = pipe().unwrap();
+        let writer = NonBlockingStream::new(writer);
         let text = vec![b'x'; 1 << 20];
         let start = Instant::now();
         let error = write(&writer, &text, |waited| waited < Duration::from_millis(120)).unwrap_err();
@@ -82,6 +91,7 @@ mod tests {
     #[test]
     fn a_reader_that_is_gone_is_told_at_once() {
         let (reader, writer) = pipe().unwrap();
+        let writer = NonBlockingStream::new(writer);
         drop(reader);
         assert_eq!(write(&writer, b"x", |_| true).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }

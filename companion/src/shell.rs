@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
+use minimodel_swarm::os::{SHELL_PLAIN, SHELL_QUOTE};
+
 /// A path as one word of a shell line; a path that needs quotes gets them.
 pub(crate) fn word(path: &Path) -> String {
     let text = path.to_string_lossy();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,=@%+".contains(c);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || SHELL_PLAIN.contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
         text.into_owned()
     } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
+        format!("'{}'", text.replace('\'', SHELL_QUOTE))
     }
 }
 

@@ -184,7 +184,7 @@ pub fn create_folder(folder: &Path) -> io::Result<()> {
 /// A link or the like has its name, or the system's error.
 pub(crate) fn lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(false).private().no_link().open(path)?;
+    let file = options.write(true).create(true).truncate(false).private().open_no_link(path)?;
     file.lock()?;
     Ok(file)
 }

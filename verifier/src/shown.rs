@@ -6,13 +6,16 @@ use std::fmt::{self, Write as _};
 /// Characters of a value that an error message shows before it cuts.
 const SHOWN_CHARS: usize = 80;
 
+/// A backslash that no escape can be mistaken for.
+const DOUBLED: &str = r"\\";
+
 /// Blank letters: Unicode calls them letters or symbols, readers see nothing.
 const BLANK_LETTERS: [char; 5] = ['\u{115f}', '\u{1160}', '\u{2800}', '\u{3164}', '\u{ffa0}'];
 
 /// Displays a text as printable ASCII, as error messages and receipts have it: a backslash doubled, everything else as an
 /// escape (`\n`, `\u{202e}`); cut after 80 characters, with the full length added.
 pub fn ascii(text: &str) -> Shown<'_> {
-    Shown { bytes: text.as_bytes(), most: SHOWN_CHARS, keeps: is_plain }
+    Shown { bytes: text.as_bytes(), most: SHOWN_CHARS, keeps: is_plain, backslash: DOUBLED }
 }
 
 /// As [`ascii`], uncut.
@@ -24,7 +27,7 @@ pub fn escaped(text: &str) -> String {
 /// control, format, bidi, zero-width, combining and blank characters as escapes, other bytes as `\xNN`; cut after `most`
 /// characters, with the full length added.
 pub fn printable(bytes: &[u8], most: usize) -> Shown<'_> {
-    Shown { bytes, most, keeps: is_harmless }
+    Shown { bytes, most, keeps: is_harmless, backslash: DOUBLED }
 }
 
 /// Returns true if a terminal shows the character as itself, in its place, and visibly.
@@ -50,6 +53,14 @@ pub struct Shown<'a> {
     most: usize,
     /// The characters that are shown as themselves.
     keeps: fn(char) -> bool,
+    backslash: &'static str,
+}
+
+impl Shown<'_> {
+    /// The same with another text for each backslash: a single one where it parts folders, as in a path of Windows.
+    pub fn with_backslash(self, backslash: &'static str) -> Self {
+        Self { backslash, ..self }
+    }
 }
 
 impl fmt::Display for Shown<'_> {
@@ -62,7 +73,7 @@ impl fmt::Display for Shown<'_> {
                 }
                 left -= 1;
                 match character {
-                    '\\' => f.write_str("\\\\")?,
+                    '\\' => f.write_str(self.backslash)?,
                     kept if (self.keeps)(kept) => f.write_char(kept)?,
                     other => write!(f, "{}", other.escape_default())?,
                 }

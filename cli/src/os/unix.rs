@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 pub(crate) use std::os::fd::AsFd as Handle;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,6 +14,14 @@ use rustix::termios::{isatty, tcgetwinsize, ttyname};
 
 /// Bytes that a pipe with any room takes at once: PIPE_BUF, which is at least 512 by POSIX.
 pub(crate) const PIECE: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
+
+/// The variable that names a user's home, and the folders of this program in it, where the XDG variables name no others.
+pub(crate) const HOME_VARIABLE: &str = "HOME";
+pub(crate) const DATA_FOLDER: &str = ".local/share/minimodel";
+pub(crate) const STATE_FOLDER: &str = ".local/state/minimodel";
+
+/// Prepares the start of a process that outlives this one and its terminal: [`outlive_terminal`] does it there.
+pub(crate) fn detach(_: &mut Command) {}
 
 /// Lets this process live on when its terminal is closed.
 pub(crate) fn outlive_terminal() {
@@ -82,4 +91,14 @@ pub(crate) fn write_some(stream: &impl Handle, bytes: &[u8]) -> io::Result<usize
 /// The number of the account under which this process was started, as service managers name a user.
 pub(crate) fn user_id() -> String {
     rustix::process::getuid().to_string()
+}
+
+/// Waits until the system has all that was written: here it has what [`write_some`] wrote.
+///
+/// # Errors
+///
+/// None on this system.
+#[expect(clippy::unnecessary_wraps, reason = "another system writes later")]
+pub(crate) fn is_through(_: &impl Handle, _: Duration) -> io::Result<bool> {
+    Ok(true)
 }

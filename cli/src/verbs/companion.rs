@@ -117,7 +117,9 @@ fn start(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::unexpected("cannot find this program", &error.into()))?;
     let port = args.port.to_string();
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    os::detach(&mut command);
+    let mut child = command
         .args(["companion", "run", "--detached", "--port", &port])
         .env_remove("MINIMODEL_JSON")
         .stdin(Stdio::null())

@@ -12,6 +12,7 @@ use minimodel_swarm::store::{files, step};
 use redb::{Builder, Database};
 
 use super::{DbError, version};
+use crate::os;
 
 /// Cache of the engine: the rows are a few MiB at most, and its default is a GiB.
 const CACHE_BYTES: usize = 8 << 20;
@@ -134,6 +135,7 @@ fn create(path: &Path) -> Result<Opened, DbError> {
         return Err(DbError::Busy(path.to_owned()));
     }
     file.set_len(0).and_then(|()| make_private(&file)).map_err(failed())?;
+    os::hand_over_lock(&file).map_err(failed())?;
     let engine = Opened::begin(file, path)?;
     engine.with(version::begin)?;
     match files::rename_without_replacing(&new, path) {

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use minimodel::private;
-use minimodel_swarm::os::{Base, Folder, create_link, is_unsupported};
+use minimodel_swarm::os::{Base, Folder, create_link, is_unsupported, link_target};
 use minimodel_swarm::store::step;
 
 use super::row::{Link, Row};
@@ -153,7 +153,7 @@ impl Library {
         let failed = |error: io::Error| disk("put the link in place", &link, &error);
         let is_ours =
             |found: &Path| found.starts_with(OWN_FOLDER) || known.iter().any(|known| known == found);
-        let found = look(&link).map_err(failed)?;
+        let found = look(&link, known).map_err(failed)?;
         match &found {
             Found::Link(found) if *found == target => return Ok(()),
             Found::Link(found) if !is_ours(found) => return Err(taken(&link)),
@@ -163,7 +163,7 @@ impl Library {
         let folder = self.folder.join("active");
         private::create_folder(&folder).map_err(failed)?;
         let temporary = folder.join(format!(".{}.slm.new", row.model_id));
-        match look(&temporary).map_err(failed)? {
+        match look(&temporary, known).map_err(failed)? {
             Found::Nothing => {}
             // Left by a crash.
             Found::Link(_) => step("remove", || fs::remove_file(&temporary)).map_err(failed)?,
@@ -172,7 +172,7 @@ impl Library {
         step("create", || create_link(&target, &temporary)).map_err(failed)?;
         let placed = match &found {
             Found::Nothing => rename(&temporary, &link),
-            _ => swap(&temporary, &link, &found),
+            _ => swap(&temporary, &link, &found, known),
         };
         if let Err(error) = placed {
             let _ = fs::remove_file(&temporary);
@@ -190,8 +190,9 @@ impl Library {
     pub(super) fn remove_link(&self, row: &Row) -> Result<(), Problem> {
         let link = self.link_path(&row.model_id);
         let failed = |error: io::Error| disk("remove the link", &link, &error);
-        match look(&link).map_err(failed)? {
-            Found::Link(found) if Some(&found) == self.target(row).as_ref() => {
+        let target = self.target(row);
+        match look(&link, target.as_slice()).map_err(failed)? {
+            Found::Link(found) if Some(&found) == target.as_ref() => {
                 step("remove", || fs::remove_file(&link)).map_err(failed)
             }
             _ => Ok(()),
@@ -207,10 +208,11 @@ enum Found {
     Other,
 }
 
-fn look(path: &Path) -> io::Result<Found> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_symlink() => Ok(Found::Link(fs::read_link(path)?)),
-        Ok(_) => Ok(Found::Other),
+/// Looks at a name; `known`: the targets that a link of the library may have.
+fn look(path: &Path, known: &[PathBuf]) -> io::Result<Found> {
+    match link_target(path, known) {
+        Ok(Some(target)) => Ok(Found::Link(target)),
+        Ok(None) => Ok(Found::Other),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
         Err(error) => Err(error),
     }
@@ -236,9 +238,9 @@ fn or_plainly(renamed: io::Result<()>, from: &Path, to: &Path) -> io::Result<()>
 
 /// Exchanges the new link with the present one, and back if that is not the one expected: a file that is not the library's is
 /// never replaced, even if it appeared at the last moment.
-fn swap(new: &Path, link: &Path, expected: &Found) -> io::Result<()> {
+fn swap(new: &Path, link: &Path, expected: &Found, known: &[PathBuf]) -> io::Result<()> {
     exchange(new, link)?;
-    match look(new)? {
+    match look(new, known)? {
         Found::Nothing => Ok(()),
         found if found == *expected => step("remove", || fs::remove_file(new)),
         _ => {
@@ -288,14 +290,14 @@ mod tests {
         let expected = Found::Link("old".into());
         symlink("new-target", &new).unwrap();
         fs::write(&link, "mine").unwrap();
-        assert_eq!(swap(&new, &link, &expected).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(swap(&new, &link, &expected, &[]).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&link).unwrap(), b"mine");
-        assert_eq!(look(&new).unwrap(), Found::Link("new-target".into()));
+        assert_eq!(look(&new, &[]).unwrap(), Found::Link("new-target".into()));
         fs::remove_file(&link).unwrap();
         symlink("old", &link).unwrap();
-        swap(&new, &link, &expected).unwrap();
-        assert_eq!(look(&link).unwrap(), Found::Link("new-target".into()));
-        assert_eq!(look(&new).unwrap(), Found::Nothing);
+        swap(&new, &link, &expected, &[]).unwrap();
+        assert_eq!(look(&link, &[]).unwrap(), Found::Link("new-target".into()));
+        assert_eq!(look(&new, &[]).unwrap(), Found::Nothing);
         // Also if the name was free and was taken meanwhile.
         symlink("third", &new).unwrap();
         let late = rename(&new, &link).unwrap_err();

@@ -7,11 +7,17 @@ mod linux;
 mod macos;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 #[cfg(target_os = "linux")]
 use self::linux as system;
 #[cfg(target_os = "macos")]
 use self::macos as system;
 
+#[cfg(unix)]
 pub(crate) use self::system::{card_bytes, memory_bytes, socket_buffers};
-pub(crate) use self::unix::may_use;
+#[cfg(unix)]
+pub(crate) use self::unix::{hand_over_lock, may_use};
+#[cfg(windows)]
+pub(crate) use self::windows::{card_bytes, hand_over_lock, may_use, memory_bytes, socket_buffers};

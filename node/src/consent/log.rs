@@ -10,7 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use minimodel_swarm::os::{self, FileId, FileKind, Folder, OpenWith as _};
+use minimodel_swarm::os::{self, Base, FileId, FileKind, Folder, OpenWith as _};
 use minimodel_swarm::store::step;
 
 use super::chain::{self, Broken, Chain, Fault, Head};
@@ -98,7 +98,7 @@ impl Files {
     }
 
     fn name_seen(&self, new: &Path) -> io::Result<()> {
-        step("rename", || std::fs::rename(new, self.seen()))?;
+        step("rename", || Base::current().rename(new, &self.seen()))?;
         let folder = Folder::open(&self.data)?;
         step("sync_dir", || folder.sync())
     }
@@ -167,7 +167,7 @@ impl Files {
 
     fn lock_that_is_there(&self) -> Result<Option<Held>, ConsentError> {
         let path = self.folder.join(LOCK_NAME);
-        let opened = OpenOptions::new().read(true).no_link().open(&path);
+        let opened = OpenOptions::new().read(true).open_no_link(&path);
         match opened.and_then(|file| file.lock().map(|()| file)) {
             Ok(lock) => Ok(Some(Held { _lock: lock })),
             Err(error) if is_missing(&error) || error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
@@ -253,7 +253,7 @@ impl Files {
             let mut log = self.open_log()?;
             let written = step("write", || log.write_all(text.as_bytes()))
                 .and_then(|()| step("sync", || os::sync_data(&log)))
-                .and_then(|()| step("rename", || std::fs::rename(&new, self.head())));
+                .and_then(|()| step("rename", || Base::current().rename(&new, &self.head())));
             if let Err(error) = written {
                 let _ = step("set_len", || log.set_len(chain.len));
                 return Err(error);
@@ -283,7 +283,7 @@ impl Files {
 
     /// Renames a prepared head into place.
     fn name_head(&self, new: &Path) -> io::Result<()> {
-        step("rename", || std::fs::rename(new, self.head()))?;
+        step("rename", || Base::current().rename(new, &self.head()))?;
         self.sync_folder()
     }
 
@@ -294,8 +294,8 @@ impl Files {
 
     fn open_log(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
-        options.append(true).create(true).private().no_link();
-        step("create", || options.open(self.log()))
+        options.private();
+        step("create", || options.open_to_append(&self.log()))
     }
 
     fn writing<T>(&self, work: impl FnOnce() -> io::Result<T>) -> Result<T, ConsentError> {
@@ -308,8 +308,8 @@ impl Files {
 /// the evidence that an append is whole. One that a crash left is replaced; the lock keeps other processes away.
 fn write_small(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).private().no_link();
-    let mut file = step("create", || options.open(path))?;
+    options.write(true).create(true).truncate(true).private();
+    let mut file = step("create", || options.open_no_link(path))?;
     step("write", || file.write_all(text.as_bytes()))?;
     step("sync", || os::sync_data(&file))
 }
@@ -320,7 +320,7 @@ fn is_missing(error: &io::Error) -> bool {
 
 /// Reads at most `most` + 1 bytes of a regular file; `None`: it does not exist.
 fn read_file(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
-    let file = match OpenOptions::new().read(true).no_link().open(path) {
+    let file = match OpenOptions::new().read(true).open_no_link(path) {
         Ok(file) => file,
         Err(error) if is_missing(&error) => return Ok(None),
         Err(error) => return Err(error),

@@ -7,11 +7,17 @@ mod linux;
 mod macos;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 #[cfg(target_os = "linux")]
 use self::linux as system;
 #[cfg(target_os = "macos")]
 use self::macos as system;
 
+#[cfg(unix)]
 pub(crate) use self::system::keeps_change_times;
+#[cfg(unix)]
 pub(crate) use self::unix::check_spare_files;
+#[cfg(windows)]
+pub(crate) use self::windows::{check_spare_files, keeps_change_times};

@@ -85,7 +85,7 @@ impl Publishers {
     pub fn read(&self) -> Result<Arc<KnownPublishers>, PublisherError> {
         let path = self.path();
         let failed = |source| PublisherError::Io { doing: "read", path: path.clone(), source };
-        let file = match OpenOptions::new().read(true).no_link().open(&path) {
+        let file = match OpenOptions::new().read(true).open_no_link(&path) {
             Ok(file) => file,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(Arc::default());

@@ -9,6 +9,7 @@
 //! - [`OpenWith`], [`create_private_folder`], [`make_private`], [`create_link`]: files for this user alone, and links.
 //! - [`sync_data`], [`sync_all`]: until the disk has it.
 //! - [`is_loop`], [`is_out_of_files`], [`is_unsupported`]: what an error means.
+//! - [`try_lock`], [`link_target`]: one process at a time, and where a link leads.
 //! - [`route_mtu`], [`open_file_limit`], [`is_process`]: facts of the machine.
 
 #[cfg(target_os = "linux")]
@@ -18,8 +19,11 @@ mod macos;
 mod types;
 #[cfg(unix)]
 mod unix;
+// Two of its files are rules that are tested on every system.
+#[cfg(any(windows, test))]
+mod windows;
 
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 compile_error!("this system is not supported: docs/platforms.md says which are, and what each must promise");
 
 #[cfg(target_os = "linux")]
@@ -27,13 +31,39 @@ use self::linux as system;
 #[cfg(target_os = "macos")]
 use self::macos as system;
 
+#[cfg(unix)]
 pub use self::system::{forget_cache, free_bytes, route_mtu, sync_all, sync_data};
 pub use self::types::{FileId, FileKind, Open, Owner, Privacy, Stat};
+#[cfg(unix)]
 pub use self::unix::errors::{device_error, is_loop, is_out_of_files, is_unsupported};
-pub use self::unix::files::{OpenWith, create_link, create_private_folder, make_private, write_at};
+#[cfg(unix)]
+pub use self::unix::files::{
+    OpenWith, create_link, create_private_folder, link_target, make_private, try_lock, write_at,
+};
+#[cfg(unix)]
 pub use self::unix::folder::{Base, Folder};
-#[cfg(debug_assertions)]
+#[cfg(all(unix, debug_assertions))]
 pub use self::unix::process::kill_this_process;
+#[cfg(unix)]
 pub use self::unix::process::{end_this_process, is_process, open_file_limit};
+#[cfg(unix)]
 pub use self::unix::stat::{Rights, stat, stat_file, stat_target, user_account};
-pub use self::unix::text::text_of_bytes;
+#[cfg(unix)]
+pub use self::unix::text::{PATH_BACKSLASH, SHELL_PLAIN, SHELL_QUOTE, text_of_bytes};
+#[cfg(windows)]
+pub use self::windows::errors::{device_error, is_loop, is_out_of_files, is_unsupported};
+#[cfg(windows)]
+pub use self::windows::files::{
+    OpenWith, create_link, create_private_folder, forget_cache, free_bytes, link_target, make_private,
+    route_mtu, sync_all, sync_data, try_lock, write_at,
+};
+#[cfg(windows)]
+pub use self::windows::folder::{Base, Folder};
+#[cfg(all(windows, debug_assertions))]
+pub use self::windows::machine::kill_this_process;
+#[cfg(windows)]
+pub use self::windows::machine::{is_process, keep_streams_from_children, memory_bytes, open_file_limit};
+#[cfg(windows)]
+pub use self::windows::stat::{Rights, stat, stat_file, stat_target, user_account};
+#[cfg(windows)]
+pub use self::windows::text::{PATH_BACKSLASH, SHELL_PLAIN, SHELL_QUOTE, text_of_bytes};

@@ -10,6 +10,8 @@ mod repairs;
 mod seeding;
 mod share;
 mod states;
+#[cfg(unix)]
+mod unix;
 
 use std::path::Path;
 

@@ -13,13 +13,16 @@ const CONDITIONS: [&str; 7] =
     ["unix", "windows", "target_os", "target_family", "target_vendor", "target_env", "target_abi"];
 
 /// Paths that lead to one system, by their first words.
-const PATHS: [&[&str]; 9] = [
+const PATHS: [&[&str]; 12] = [
     &["std", "os"],
     &["core", "os"],
     &["rustix"],
     &["libc"],
     &["nix"],
     &["windows_sys"],
+    &["winapi_util"],
+    &["terminal_size"],
+    &["anstyle_query"],
     &["sysinfo"],
     &["tokio", "signal", "unix"],
     &["tokio", "signal", "windows"],

@@ -1,11 +1,11 @@
 //! Files and folders for this user alone, links, and writes at an offset.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{
     DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
@@ -19,11 +19,22 @@ pub trait OpenWith {
     /// A file that is created can be read and written by this user alone.
     fn private(&mut self) -> &mut Self;
 
-    /// A link of this name is refused ([`is_loop`](super::super::is_loop)), and a named pipe is not waited for.
-    fn no_link(&mut self) -> &mut Self;
-
     /// A named pipe is not waited for; a link is followed.
     fn no_wait(&mut self) -> &mut Self;
+
+    /// Opens a file; a link of this name is refused ([`is_loop`](super::super::is_loop)), and a named pipe is not waited for.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    fn open_no_link(&self, path: &Path) -> io::Result<File>;
+
+    /// Opens or creates a file to be written at its end and cut; a link of this name is refused. One process at a time writes.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    fn open_to_append(&mut self, path: &Path) -> io::Result<File>;
 }
 
 impl OpenWith for OpenOptions {
@@ -31,12 +42,16 @@ impl OpenWith for OpenOptions {
         self.mode(PRIVATE_FILE)
     }
 
-    fn no_link(&mut self) -> &mut Self {
-        self.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-    }
-
     fn no_wait(&mut self) -> &mut Self {
         self.custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+    }
+
+    fn open_no_link(&self, path: &Path) -> io::Result<File> {
+        self.clone().custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()).open(path)
+    }
+
+    fn open_to_append(&mut self, path: &Path) -> io::Result<File> {
+        self.append(true).create(true).open_no_link(path)
     }
 }
 
@@ -68,6 +83,30 @@ pub fn make_private(file: &File) -> io::Result<()> {
 /// [`io::ErrorKind::AlreadyExists`] when the name is taken, or the system's error.
 pub fn create_link(target: &Path, link: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(target, link)
+}
+
+/// Where a link leads that [`create_link`] made; `None`: it is no link. `known` is for systems on which a link may be a second name
+/// of a file, which says nothing of the first.
+///
+/// # Errors
+///
+/// The system's error.
+pub fn link_target(link: &Path, known: &[PathBuf]) -> io::Result<Option<PathBuf>> {
+    let _ = known;
+    if std::fs::symlink_metadata(link)?.is_symlink() { std::fs::read_link(link).map(Some) } else { Ok(None) }
+}
+
+/// Takes the lock of an open file without waiting; `false` when another opening has it.
+///
+/// # Errors
+///
+/// The system's error.
+pub fn try_lock(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// Writes at `offset`; fewer bytes than given are possible.

@@ -1,7 +1,6 @@
 //! Files at the store's names that the store did not write: of other accounts, and unrelated files of the user.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::fs;
 use std::path::Path;
 
 use minimodel_swarm::store::{
@@ -17,16 +16,26 @@ const FOUND: &str = "tiny-1.0.slm.part.found";
 const TARGET: &str = "tiny-1.0.slm";
 const RECEIPT: &str = "tiny-1.0.slm.receipt";
 const COPY: &str = "tiny-1.0.minimodel";
-const NOBODY: u32 = 65_534;
+
+/// Files as another account can leave them: on Windows the account of the test can imitate none. The rule for access lists has
+/// tests beside it (`os/windows/sddl.rs`).
+#[cfg(windows)]
+fn leave(_: &Path, _: &[u8]) -> Vec<(Refusal, Box<dyn Fn()>)> {
+    Vec::new()
+}
 
 /// Files as another account can leave them, as far as the account of the test can imitate that.
+#[cfg(unix)]
 fn leave(path: &Path, bytes: &[u8]) -> Vec<(Refusal, Box<dyn Fn()>)> {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+
+    const NOBODY: u32 = 65_534;
     let write = {
         let (path, bytes) = (path.to_owned(), bytes.to_vec());
         move |mode: u32, owner: Option<u32>, group: Option<u32>| {
             let _ = fs::remove_file(&path);
             fs::write(&path, &bytes).unwrap();
-            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             chown(&path, owner, group).unwrap();
         }
     };

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -151,16 +150,4 @@ fn a_truncated_or_grown_file_is_named_with_both_lengths() {
         let tree = Arc::new(artifact.tree.clone());
         assert!(FileSource::new(file, artifact.spec.layout, tree).is_err());
     }
-}
-
-// Rows: E9
-#[test]
-fn what_is_no_plain_file_is_not_seeded() {
-    let directory = tempfile::tempdir().unwrap();
-    let link = directory.path().join("link");
-    symlink("x", &link).unwrap();
-    assert!(matches!(SourceFile::open(&link), Err(StoreError::Refused { found: Refusal::Symlink, .. })));
-    let found = SourceFile::open(directory.path());
-    assert!(matches!(found, Err(StoreError::Refused { found: Refusal::Directory, .. })));
-    assert!(matches!(SourceFile::open(&directory.path().join("no")), Err(StoreError::Vanished { .. })));
 }

@@ -1,0 +1,35 @@
+//! What Windows tells of the machine, and locks.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use minimodel_swarm::os::Folder;
+pub(crate) use minimodel_swarm::os::memory_bytes;
+
+/// The memory of graphics cards: not known, since only the graphics library of the system tells it.
+pub(crate) fn card_bytes() -> Option<u64> {
+    None
+}
+
+/// The largest receive and send buffers of a socket: the system sets no bound.
+pub(crate) fn socket_buffers() -> Option<(u64, u64)> {
+    None
+}
+
+/// Whether this user may create names in a folder, or read and write a file.
+pub(crate) fn may_use(path: &Path, is_folder: bool) -> bool {
+    if is_folder {
+        return Folder::open(path).and_then(|folder| folder.check_writable()).is_ok();
+    }
+    OpenOptions::new().read(true).write(true).open(path).is_ok()
+}
+
+/// Gives up the lock of an open file for one that is about to take it with the same open file: here one opening has a lock once.
+///
+/// # Errors
+///
+/// The system's error.
+pub(crate) fn hand_over_lock(file: &File) -> io::Result<()> {
+    file.unlock()
+}

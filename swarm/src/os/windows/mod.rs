@@ -1,0 +1,20 @@
+//! Windows: handles, access lists, names and error numbers.
+//!
+//! [`calls`] has all `unsafe` code; [`sddl`] and [`names`] are rules without a call of the system, tested everywhere.
+
+#[cfg(windows)]
+mod calls;
+#[cfg(windows)]
+pub(super) mod errors;
+#[cfg(windows)]
+pub(super) mod files;
+#[cfg(windows)]
+pub(super) mod folder;
+#[cfg(windows)]
+pub(super) mod machine;
+mod names;
+mod sddl;
+#[cfg(windows)]
+pub(super) mod stat;
+#[cfg(windows)]
+pub(super) mod text;
