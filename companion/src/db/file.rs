@@ -90,6 +90,9 @@ fn open_existing(path: &Path, file: File) -> Result<Opened, DbError> {
         // `create` never leaves an empty file; the engine would silently take it for a new one.
         return Err(DbError::Damaged { path: path.to_owned(), detail: "it is empty".to_owned() });
     }
+    if stat.byte_count < os::SHORTEST_DATABASE {
+        return Err(DbError::Damaged { path: path.to_owned(), detail: "it is cut short".to_owned() });
+    }
     // The engine writes when it opens; a database of another version is not touched.
     peek(path).map_or(Ok(()), |found| check_version(path, found))?;
     let mut engine = Opened::begin(file, path)?;

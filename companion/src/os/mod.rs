@@ -18,6 +18,8 @@ use self::macos as system;
 #[cfg(unix)]
 pub(crate) use self::system::{card_bytes, memory_bytes, socket_buffers};
 #[cfg(unix)]
-pub(crate) use self::unix::{hand_over_lock, may_use};
+pub(crate) use self::unix::{SHORTEST_DATABASE, hand_over_lock, may_use};
 #[cfg(windows)]
-pub(crate) use self::windows::{card_bytes, hand_over_lock, may_use, memory_bytes, socket_buffers};
+pub(crate) use self::windows::{
+    SHORTEST_DATABASE, card_bytes, hand_over_lock, may_use, memory_bytes, socket_buffers,
+};

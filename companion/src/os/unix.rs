@@ -6,6 +6,9 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
+/// Bytes of a database that the engine may be given: it finds itself what is too short.
+pub(crate) const SHORTEST_DATABASE: u64 = 1;
+
 /// Whether this user may create names in a folder, or read and write a file.
 pub(crate) fn may_use(path: &Path, is_folder: bool) -> bool {
     let wanted =

@@ -7,6 +7,9 @@ use std::path::Path;
 use minimodel_swarm::os::Folder;
 pub(crate) use minimodel_swarm::os::memory_bytes;
 
+/// Bytes of a database that the engine may be given: its header has a page, and beyond the end of a file it reads for ever here.
+pub(crate) const SHORTEST_DATABASE: u64 = 4096;
+
 /// The memory of graphics cards: not known, since only the graphics library of the system tells it.
 pub(crate) fn card_bytes() -> Option<u64> {
     None
