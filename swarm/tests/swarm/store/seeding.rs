@@ -6,9 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use minimodel_swarm::store::{
-    Change, ChunkSource as _, FileSource, Refusal, SourceError, SourceFile, StoreError,
-};
+use minimodel_swarm::store::{Change, ChunkSource as _, FileSource, SourceError, SourceFile};
 use minimodel_verifier::chunk::{verify_chunk, verify_range};
 use minimodel_verifier::sha256;
 
