@@ -22,7 +22,6 @@ pub(crate) fn may_use(path: &Path, is_folder: bool) -> bool {
 /// # Errors
 ///
 /// None on this system.
-#[expect(clippy::unnecessary_wraps, reason = "another system has a call for it, which may fail")]
 pub(crate) fn hand_over_lock(_: &File) -> io::Result<()> {
     Ok(())
 }

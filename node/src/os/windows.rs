@@ -8,7 +8,6 @@ use std::path::Path;
 /// # Errors
 ///
 /// None on this system.
-#[expect(clippy::unnecessary_wraps, reason = "other systems have a limit")]
 pub(crate) fn check_spare_files(_count: usize) -> io::Result<()> {
     Ok(())
 }

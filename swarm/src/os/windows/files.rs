@@ -10,7 +10,8 @@ use windows_sys::Win32::Foundation::ERROR_PRIVILEGE_NOT_HELD;
 
 use super::super::types::FileKind;
 use super::calls;
-use super::folder::{check_name, open_no_link, whole};
+use super::folder::open_no_link;
+use super::paths::{check_name, whole};
 use super::sddl::list_for;
 use super::stat::{accounts, stat, stat_file, stat_target};
 
@@ -112,8 +113,8 @@ pub fn create_link(target: &Path, link: &Path) -> io::Result<()> {
     }
 }
 
-/// Where a link leads that [`create_link`] made; `None`: it is no such link. A second name of a file says nothing of the first: it is
-/// a link to the one of `known` that is the same file.
+/// Where a link leads that [`create_link`] made; `None`: it is no such link. A second name of a file says nothing of the first:
+/// it is a link to the one of `known` that is the same file.
 ///
 /// # Errors
 ///
@@ -194,8 +195,9 @@ pub fn route_mtu(_: &UdpSocket, _: bool) -> Option<u32> {
 mod tests {
     use std::io::Write as _;
 
+    use super::super::super::types::Open;
+    use super::super::folder::Base;
     use super::*;
-    use crate::os::{Base, Open};
 
     #[test]
     fn a_lock_hinders_another_lock_and_no_reader() {

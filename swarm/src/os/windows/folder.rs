@@ -3,12 +3,10 @@
 //! Calls of std take whole paths. A folder is therefore held open in a way that forbids everybody to rename or remove it and the
 //! folders that lead to it, and names are joined to its path without links: that path leads to this folder as long as it is open.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::windows::fs::OpenOptionsExt as _;
-use std::path::{Component, Path, PathBuf, Prefix};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ADD_FILE, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_LIST_DIRECTORY,
@@ -16,15 +14,11 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::super::types::{FileKind, Open, Privacy, Stat};
-use super::errors::{is_denied, is_held, is_unsupported, link_error};
+use super::calls;
+use super::errors::{is_denied, is_unsupported, link_error};
+use super::paths::{check_name, folder_of, retried, whole};
 use super::sddl::list_for;
 use super::stat::{accounts, folder_security, is_reparse_point, stat, stat_file};
-use super::{calls, names};
-
-/// How often a call is tried again while another program, such as a virus scanner, holds the file.
-const TRIES: u32 = 8;
-/// The wait before the first of these; each next one is twice as long, a quarter of a second in all.
-const FIRST_WAIT: Duration = Duration::from_millis(2);
 
 /// A folder held open.
 #[derive(Debug)]
@@ -256,19 +250,6 @@ impl Base<'_> {
     }
 }
 
-/// Refuses a name under which the system would make something else than a file of this name.
-///
-/// # Errors
-///
-/// [`io::ErrorKind::InvalidInput`] with the reason.
-pub(super) fn check_name(path: &Path) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    match names::fault(&name) {
-        Some(why) => Err(io::Error::new(io::ErrorKind::InvalidInput, why)),
-        None => Ok(()),
-    }
-}
-
 /// Opens a file with these options; a link of that name is refused.
 pub(super) fn open_no_link(options: &OpenOptions, path: &Path) -> io::Result<File> {
     let mut itself = options.clone();
@@ -284,42 +265,6 @@ pub(super) fn open_no_link(options: &OpenOptions, path: &Path) -> io::Result<Fil
     // A file of a cloud folder, or a compressed one: opened itself it has not its bytes.
     let file = retried(|| options.open(path))?;
     if stat_file(&file)?.id == found.id { Ok(file) } else { Err(link_error()) }
-}
-
-/// The path as calls of the system take it: whole, and not bound to 260 letters. The last name was checked.
-pub(super) fn whole(path: &Path) -> io::Result<PathBuf> {
-    let path = std::path::absolute(path)?;
-    let Some(Component::Prefix(prefix)) = path.components().next() else { return Ok(path) };
-    let mut whole = OsString::from(r"\\?\");
-    match prefix.kind() {
-        Prefix::Disk(_) => whole.push(prefix.as_os_str()),
-        Prefix::UNC(server, share) => {
-            for part in [OsStr::new(r"UNC\"), server, OsStr::new(r"\"), share] {
-                whole.push(part);
-            }
-        }
-        // Whole already, or no file on a disk.
-        _ => return Ok(path),
-    }
-    whole.push(path.strip_prefix(prefix.as_os_str()).unwrap_or(&path));
-    Ok(whole.into())
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Calls again, for a quarter of a second at most, while another program holds the file.
-pub(super) fn retried<T>(call: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    let mut wait = FIRST_WAIT;
-    for _ in 1..TRIES {
-        match call() {
-            Err(error) if is_held(&error) => std::thread::sleep(wait),
-            answer => return answer,
-        }
-        wait *= 2;
-    }
-    call()
 }
 
 #[cfg(test)]
@@ -398,15 +343,13 @@ mod tests {
         let (from, to) = (path.join("name"), path.join("h".repeat(120)));
         Base::current().rename_no_replace(&from, &to).unwrap();
         assert_eq!(fs::read(&to).unwrap(), b"name");
-        assert_eq!(whole(Path::new(r"\\server\share\a")).unwrap(), Path::new(r"\\?\UNC\server\share\a"));
-        assert_eq!(whole(Path::new(r"\\?\C:\a")).unwrap(), Path::new(r"\\?\C:\a"));
     }
 
     #[test]
     fn a_file_far_from_its_beginning_takes_no_space_before_it() {
         let root = tempfile::tempdir().unwrap();
         let file = Base::current().open(&root.path().join("a"), Open::New).unwrap();
-        super::super::files::write_at(&file, b"end", 1 << 30).unwrap();
+        std::os::windows::fs::FileExt::seek_write(&file, b"end", 1 << 30).unwrap();
         let found = stat_file(&file).unwrap();
         assert_eq!(found.byte_count, (1 << 30) + 3);
     }

@@ -13,6 +13,8 @@ pub(super) mod folder;
 #[cfg(windows)]
 pub(super) mod machine;
 mod names;
+#[cfg(windows)]
+mod paths;
 mod sddl;
 #[cfg(windows)]
 pub(super) mod stat;
