@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_closed_before_the_proof_is_told_from_one_closed_after() {
+    fn close_before_the_proof_is_told_from_one_after() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let root = tempfile::tempdir().unwrap();
