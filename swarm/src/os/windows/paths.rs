@@ -41,7 +41,10 @@ pub(super) fn whole(path: &Path) -> io::Result<PathBuf> {
         // Whole already, or no file on a disk.
         _ => return Ok(path),
     }
-    whole.push(path.strip_prefix(prefix.as_os_str()).unwrap_or(&path));
+    for name in path.components().filter(|part| matches!(part, Component::Normal(_))) {
+        whole.push(r"\");
+        whole.push(name.as_os_str());
+    }
     Ok(whole.into())
 }
 

@@ -119,7 +119,8 @@ impl Security {
             }
             rest = next;
         }
-        Some(Self { owner: owner?, entries })
+        let is_name = |owner: &String| owner.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        Some(Self { owner: owner.filter(is_name)?, entries })
     }
 
     /// What others than `user` may do, who is named by a SID.
