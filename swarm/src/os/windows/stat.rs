@@ -236,6 +236,17 @@ mod tests {
     }
 
     #[test]
+    fn an_open_file_stays_the_same_file_through_a_rename() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+        let file = File::create(&from).unwrap();
+        let before = stat_file(&file).unwrap();
+        calls::move_file(&from, &to).unwrap();
+        let ids = [before.id, stat_file(&file).unwrap().id, stat(&to).unwrap().id];
+        assert_eq!(ids, [ids[0]; 3]);
+    }
+
+    #[test]
     fn a_device_and_a_pipe_are_no_files() {
         assert_eq!(stat_target(Path::new("NUL")).unwrap().kind, FileKind::Device);
         let (_reader, writer) = io::pipe().unwrap();
