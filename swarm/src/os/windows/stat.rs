@@ -242,8 +242,11 @@ mod tests {
         let file = File::create(&from).unwrap();
         let before = stat_file(&file).unwrap();
         calls::move_file(&from, &to).unwrap();
-        let ids = [before.id, stat_file(&file).unwrap().id, stat(&to).unwrap().id];
-        assert_eq!(ids, [ids[0]; 3]);
+        let (open, named) = (stat_file(&file).unwrap().id, stat(&to).unwrap().id);
+        assert_eq!((before.id, before.id.number), (named, open.number));
+        // An emulation of the system may know the volume of an open file no more once the file is renamed.
+        let is_emulated = std::env::var_os("MINIMODEL_UNDER_WINE").is_some();
+        assert!(open.device == named.device || (is_emulated && open.device == 0));
     }
 
     #[test]
