@@ -41,7 +41,10 @@ const CYCLES: &[(&str, &str)] = &[
         "node: bans, check, checks, event, identity, transfer",
         "an event carries the errors of those who tell it",
     ),
-    ("node::transfer: fetch, import, plan, receipt", "a plan's end carries what was imported by it"),
+    (
+        "node::transfer: end, fetch, import, plan, receipt",
+        "end and errors of a fetch carry what its import made of it",
+    ),
 ];
 
 fn root() -> &'static Path {
