@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::home::{Home, Ran};
 use crate::process::{Running, answer_command};
@@ -207,6 +208,10 @@ fn companion_that_runs_by_itself_is_in_the_way_of_install() {
     let session = Session::new();
     let companion = Running::start(&mut session.command("companion run --json"));
     companion.wait_for_event("companion");
+    // Its interface answers a moment after the event.
+    while session.say("companion status").code != 0 {
+        std::thread::sleep(Duration::from_millis(30));
+    }
     let refused = session.say("companion install --yes").exits(11);
     assert!(refused.stderr.contains("minimodel companion stop"), "{}", refused.stderr);
     assert!(session.calls().is_empty() && !session.unit().exists());
