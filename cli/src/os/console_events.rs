@@ -6,21 +6,14 @@ use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdo
 use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
 use tokio::sync::Notify;
 
+use super::types::SignalKind;
+
 /// This process asks itself to end: the system has no signal that a process sends to itself alone.
 static END: Notify = Notify::const_new();
 
 /// Ends this process in good order, as a system that shuts down asks it to.
 pub(crate) fn end_this_process() {
     END.notify_one();
-}
-
-/// A signal that came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SignalKind {
-    /// Ctrl-C.
-    Interrupt,
-    /// The system, or a program, asks this process to end.
-    Terminate,
 }
 
 /// The events of this process from now on: none of them ends it at once any more. After the close of the console, the end of a

@@ -6,6 +6,7 @@
 mod console_events;
 #[cfg(unix)]
 mod signals;
+mod types;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -15,9 +16,10 @@ mod windows;
 pub(crate) use minimodel_swarm::os::end_this_process;
 
 #[cfg(windows)]
-pub(crate) use self::console_events::{SignalKind, Signals, end_this_process};
+pub(crate) use self::console_events::{Signals, end_this_process};
 #[cfg(unix)]
-pub(crate) use self::signals::{SignalKind, Signals};
+pub(crate) use self::signals::Signals;
+pub(crate) use self::types::{SignalKind, System};
 #[cfg(unix)]
 pub(crate) use self::unix::{
     DATA_FOLDER, HOME_VARIABLE, Handle, NonBlockingStream, PIECE, STATE_FOLDER, detach, has_room, is_through,
@@ -28,17 +30,6 @@ pub(crate) use self::windows::{
     DATA_FOLDER, HOME_VARIABLE, Handle, NonBlockingStream, PIECE, STATE_FOLDER, detach, has_room, is_through,
     outlive_terminal, terminal_size, user_id, write_some,
 };
-
-/// An operating system, for texts that name its own programs and folders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum System {
-    /// Linux.
-    Linux,
-    /// macOS.
-    MacOs,
-    /// Windows.
-    Windows,
-}
 
 /// The system for which this program was compiled.
 pub(crate) const SYSTEM: System = if cfg!(target_os = "macos") {

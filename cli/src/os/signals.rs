@@ -4,17 +4,10 @@ use std::io;
 
 use tokio::signal::unix::{self, Signal, signal};
 
+use super::types::SignalKind;
+
 /// SIGXFSZ, which has the same number on all systems that have it.
 const FILE_SIZE_EXCEEDED: i32 = 25;
-
-/// A signal that came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SignalKind {
-    /// Ctrl-C.
-    Interrupt,
-    /// The system, or a program, asks this process to end.
-    Terminate,
-}
 
 /// The signals of this process from now on: none of them ends it any more.
 #[derive(Debug)]

@@ -1,10 +1,12 @@
-//! The seal of a definition: a comment with the SHA-256 of the rest of the file, by which a later run tells a file that this
-//! program wrote, and nobody changed, from any other.
+//! The seal of a definition: a comment with the SHA-256 of the rest of the file, by which a later run tells a file that is as
+//! this program wrote it from any other.
 
+use std::fs::OpenOptions;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
+use minimodel_swarm::os::OpenWith as _;
 use minimodel_verifier::sha256;
 
 /// Begins the seal within its line.
@@ -19,7 +21,7 @@ pub(crate) enum Found {
     Nothing,
     /// Exactly the text that would be written.
     Same,
-    /// A text that an earlier run wrote and nobody changed since.
+    /// A text as an earlier run wrote it.
     Ours,
     /// Anything else: another file, a file that was changed, a link, a folder.
     Foreign,
@@ -49,7 +51,8 @@ pub(crate) fn look(path: &Path, text: &str) -> io::Result<Found> {
         return Ok(Found::Foreign);
     }
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MOST).read_to_end(&mut bytes)?;
+    // A file that has become a link or a pipe since then is neither followed nor waited for.
+    OpenOptions::new().read(true).open_no_link(path)?.take(MOST).read_to_end(&mut bytes)?;
     Ok(match String::from_utf8(bytes) {
         Ok(found) if found == text => Found::Same,
         Ok(found) if is_intact(&found) => Found::Ours,

@@ -1,6 +1,6 @@
 //! `minimodel companion install` and `uninstall`: the companion as a service of the user's session.
 //!
-//! Both show the file and the commands before they ask, and touch no file but one that `install` wrote and nobody changed.
+//! Both show the file and the commands before they ask, and touch no file but one that is as `install` wrote it.
 
 use std::ffi::OsStr;
 use std::io;

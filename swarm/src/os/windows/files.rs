@@ -146,7 +146,7 @@ pub fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
     file.seek_write(bytes, offset)
 }
 
-/// Takes the lock of an open file without waiting; `false` when another opening has it. It hinders nobody from reading.
+/// Takes the lock of an open file without waiting; `false` when another opening has it. It hinders no process from reading.
 ///
 /// # Errors
 ///

@@ -20,7 +20,7 @@ pub fn memory_bytes() -> Option<u64> {
     calls::memory_bytes().ok()
 }
 
-/// Keeps the standard streams of this process from processes that it starts: whoever reads one of them would else wait for the
+/// Keeps the standard streams of this process from processes that it starts: a program that reads one of them would else wait for the
 /// end of those as well. Best effort.
 pub fn keep_streams_from_children() {
     let _ = calls::keep_from_children(io::stdin().as_handle());
