@@ -65,21 +65,12 @@ fn serve(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
     })?;
     let address = listeners.first().and_then(|listener| listener.local_addr().ok());
     let shown = address.map(|address| address.to_string()).unwrap_or_default();
-    context
-        .printer
-        .note(format!("the companion runs; its interface is at http://{shown}, for this user alone"));
-    context
-        .printer
-        .note("see what it does: `minimodel status`; Ctrl-C or `minimodel companion stop` ends it");
-    context
-        .printer
-        .event("companion", json!({"state": "running", "address": shown, "pid": std::process::id()}))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::unexpected("cannot start the companion", &error.into()))?;
     let companion = Arc::new(companion);
-    let served = runtime.block_on(async {
+    let served: Result<(), Failure> = runtime.block_on(async {
         let (ask, asked) = tokio::sync::watch::channel(false);
         let (mut signal, mut request) = (interrupt.asked(), companion.asked_to_stop());
         let interface = Interface {
@@ -89,19 +80,33 @@ fn serve(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
             stop: asked,
             limits: ServerLimits::default(),
         };
-        let serving = api::serve(listeners, interface);
+        let serving = api::publish(listeners, interface).map_err(|error| {
+            Failure::unexpected("the companion's interface cannot be reached", &error.into())
+        })?;
+        // From here on other processes find the companion.
+        tell_started(context, &shown)?;
+        let serving = serving.until_stopped();
         tokio::pin!(serving);
         tokio::select! {
-            served = &mut serving => served,
+            () = &mut serving => {}
             _ = signal.wait_for(|asked| *asked) => { ask.send_replace(true); serving.await }
             _ = request.wait_for(|asked| *asked) => { ask.send_replace(true); serving.await }
         }
+        Ok(())
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     companion.end();
-    served.map_err(|error| Failure::unexpected("the companion's interface ended", &error.into()))?;
+    served?;
     context.printer.note("the companion has ended; what ran goes on with its next start");
     Ok(())
+}
+
+/// Says that the companion runs, and where.
+fn tell_started(context: &Context, address: &str) -> Result<(), Failure> {
+    let printer = &context.printer;
+    printer.note(format!("the companion runs; its interface is at http://{address}, for this user alone"));
+    printer.note("see what it does: `minimodel status`; Ctrl-C or `minimodel companion stop` ends it");
+    printer.event("companion", json!({"state": "running", "address": address, "pid": std::process::id()}))
 }
 
 fn start(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {

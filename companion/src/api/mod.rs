@@ -11,7 +11,7 @@ mod server;
 mod server_limits;
 pub mod types;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::middleware::from_fn_with_state;
@@ -43,12 +43,21 @@ pub struct Interface {
     pub limits: ServerLimits,
 }
 
-/// Serves the interface on these listeners until `stop` becomes true. `endpoint.json` exists meanwhile.
+/// The interface, listening: `endpoint.json` leads clients to it. They are answered by [`Serving::until_stopped`].
+pub struct Serving {
+    listeners: Vec<(tokio::net::TcpListener, SocketAddr)>,
+    router: axum::Router,
+    limits: ServerLimits,
+    stop: watch::Receiver<bool>,
+    published: Published,
+}
+
+/// Publishes the interface on these listeners, within a tokio runtime. `endpoint.json` exists until the result is dropped.
 ///
 /// # Errors
 ///
-/// A listener that is not at loopback, and a folder that cannot be written. Faults of single clients are no error.
-pub async fn serve(listeners: Vec<TcpListener>, interface: Interface) -> Result<(), Problem> {
+/// A listener that is not at loopback, and a folder that cannot be written.
+pub fn publish(listeners: Vec<TcpListener>, interface: Interface) -> Result<Serving, Problem> {
     let Interface { service, access, events, stop, limits } = interface;
     let listeners = server::adopt(listeners).map_err(|error| {
         let hint = "pass what `bind` gives: listeners at 127.0.0.1 and [::1]";
@@ -73,9 +82,16 @@ pub async fn serve(listeners: Vec<TcpListener>, interface: Interface) -> Result<
         .layer(from_fn_with_state(api.clone(), guard::guard))
         .with_state(api);
     access.publish(&addresses)?;
-    let _withdrawn_at_the_end = Published(access);
-    server::run(listeners, &router, &limits, stop).await;
-    Ok(())
+    Ok(Serving { listeners, router, limits, stop, published: Published(access) })
+}
+
+impl Serving {
+    /// Answers clients until [`Interface::stop`] becomes true, then withdraws `endpoint.json`. Faults of single clients end nothing.
+    pub async fn until_stopped(self) {
+        let Self { listeners, router, limits, stop, published } = self;
+        server::run(listeners, &router, &limits, stop).await;
+        drop(published);
+    }
 }
 
 /// Removes `endpoint.json` when dropped, however the server ends.

@@ -50,7 +50,10 @@ impl Running {
             let mut runtime = tokio::runtime::Builder::new_multi_thread();
             let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
             let interface = Interface { service, access, events: sender, stop: stopped, limits };
-            runtime.block_on(api::serve(listeners, interface))
+            runtime.block_on(async {
+                api::publish(listeners, interface)?.until_stopped().await;
+                Ok(())
+            })
         });
         let running =
             Self { memory, events, folder, addresses, token, stop, thread: Some(thread), _root: root };

@@ -115,9 +115,9 @@ fn grant_quota_stops_fetch_when_less_than_one_chunk_is_left() {
         bob.home.run(words.iter().chain(more)).exits(0);
     };
     grant("import", &[]);
-    // Room for one chunk and part of another, which does not count.
+    // Room for one chunk and part of another, which does not count. The last chunk, which is shorter, does not come first.
     grant("fetch", &["--quota", "20KiB"]);
-    let fetching = fetch(&bob, &alice, &offer, &[]);
+    let fetching = fetch(&bob, &alice, &offer, &["--order", "sequential"]);
     is_told(&bob, fetching, "quota");
     let held = bob.transfer(fetching);
     assert_eq!((&held["state"], &held["have_bytes"]), (&"waiting".into(), &16_384.into()));

@@ -62,7 +62,8 @@ impl House {
         let companion = Running::start(command);
         companion.wait_for_event("companion");
         self.companion = Some(companion);
-        self.until("the companion answers", || self.home.say("companion status").code == 0);
+        // From its event on it is found.
+        self.home.say("companion status").exits(0);
     }
 
     /// Stops the companion in order.
