@@ -18,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -32,6 +33,10 @@ const MAX_HEAD: usize = 16 * 1024;
 
 /// Most header lines of a request.
 const MAX_HEADERS: usize = 64;
+
+/// Connections that the system keeps for us until they are accepted. With the 128 of the standard library, a few hundred
+/// clients without the token fill it, and the system drops the first packet of the user's own.
+const WAITING_CONNECTIONS: i32 = 1_024;
 
 /// Attempts to find a port that is free for both families.
 const ATTEMPTS: usize = 16;
@@ -69,6 +74,7 @@ pub(crate) fn adopt(listeners: Vec<std::net::TcpListener>) -> io::Result<Vec<(Tc
             let fault = format!("{address} is no loopback address; the interface is for this machine alone");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, fault));
         }
+        SockRef::from(&listener).listen(WAITING_CONNECTIONS)?;
         listener.set_nonblocking(true)?;
         Ok((TcpListener::from_std(listener)?, address))
     };
@@ -92,10 +98,10 @@ pub(crate) async fn run(
             Some(_) = tasks.join_next() => continue,
             accepted = accept(&listeners) => accepted,
         };
-        open.retain(|connection| !connection.task.is_finished());
         let Ok(stream) = accepted else {
             // Usually out of file descriptors: a client that has the token waits behind those that have shown none.
-            if end_untrusted(&mut open, limits.grace).await {
+            let fewer = open.len();
+            if has_room(&mut open, &mut tasks, fewer, limits.grace).await {
                 // Until the task has closed its socket.
                 yield_now().await;
             } else {
@@ -103,11 +109,8 @@ pub(crate) async fn run(
             }
             continue;
         };
-        if open.len() >= limits.connections {
-            end_untrusted(&mut open, limits.grace).await;
-            if open.len() >= limits.connections {
-                continue;
-            }
+        if !has_room(&mut open, &mut tasks, limits.connections, limits.grace).await {
+            continue;
         }
         let connection = Connection { local, trusted: Arc::default() };
         let (trusted, since) = (Arc::clone(&connection.trusted), Instant::now());
@@ -131,11 +134,16 @@ struct OpenConnection {
     task: AbortHandle,
 }
 
-/// Ends the oldest connection that has not presented the token, as soon as it has had `grace` for that. Returns false if all have.
+/// Waits until fewer than `most` connections are open, and returns false if all have presented the token. The oldest that has not
+/// presented it is ended once it has had `grace` for that; one that ends by itself makes room at once.
 ///
 /// Without the grace, connections that come in quick succession would push out a client between its connect and its request.
-async fn end_untrusted(open: &mut OpenConnections, grace: Duration) -> bool {
+async fn has_room(open: &mut OpenConnections, tasks: &mut JoinSet<()>, most: usize, grace: Duration) -> bool {
     loop {
+        open.retain(|one| !one.task.is_finished());
+        if open.len() < most {
+            return true;
+        }
         let Some(place) = open.iter().position(|one| !one.trusted.load(Ordering::Relaxed)) else {
             return false;
         };
@@ -144,8 +152,10 @@ async fn end_untrusted(open: &mut OpenConnections, grace: Duration) -> bool {
             let ended = open.remove(place).inspect(|one| one.task.abort());
             return ended.is_some();
         }
-        sleep(left).await;
-        open.retain(|one| !one.task.is_finished());
+        tokio::select! {
+            () = sleep(left) => {}
+            Some(_) = tasks.join_next() => {}
+        }
     }
 }
 

@@ -146,6 +146,19 @@ fn newer_connections_push_no_client_out_before_its_request() {
 }
 
 #[test]
+fn connection_that_ends_makes_room_without_waiting_for_the_grace() {
+    let grace = Duration::from_secs(1_000);
+    let running = Running::within(ServerLimits { connections: 2, grace, ..ServerLimits::default() });
+    let mut silent = vec![running.connect(), running.connect()];
+    let mut client = running.connect();
+    client.write_all(format!("{}\r\n", head(&running, "GET /healthz", "")).as_bytes()).unwrap();
+    // By now the server waits for room.
+    std::thread::sleep(Duration::from_millis(100));
+    drop(silent.pop());
+    assert_eq!(status(&read_answer(&mut client)), 200);
+}
+
+#[test]
 fn long_calls_do_not_delay_others_and_too_many_get_503() {
     let running =
         Running::within(ServerLimits { long_calls: 1, waiting_calls: 2, ..ServerLimits::default() });
