@@ -48,6 +48,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<(), Failure> {
         Verb::Status(args) => verbs::status::run(&args, context),
         Verb::Transfer(args) => verbs::transfer::run(&args, context),
         Verb::Limits(args) => verbs::limits::run(&args, context),
+        Verb::Open(args) => verbs::open::run(&args, context),
         Verb::Doctor(args) => verbs::doctor::run(&args, context),
         Verb::Companion(args) => verbs::companion::run(&args, context),
         Verb::Blame(args) => verbs::blame::run(&args, context),

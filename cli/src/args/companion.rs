@@ -1,6 +1,6 @@
 //! Arguments of the verbs around the companion.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 /// Whether a companion that runs takes the work over.
 #[derive(Debug, Default, Args)]
@@ -31,6 +31,8 @@ pub(crate) enum CompanionAction {
     Stop,
     /// Say whether it runs, and where
     Status,
+    /// Show who uses its page in a browser, or end that
+    Sessions(SessionsArgs),
     /// Let the system start it with each of your sessions; asks first
     Install(CompanionInstallArgs),
     /// Take back what install did; asks first
@@ -46,6 +48,40 @@ pub(crate) struct CompanionRunArgs {
     /// In a session of its own, so that it outlives the terminal
     #[arg(long, hide = true)]
     pub(crate) detached: bool,
+}
+
+/// `minimodel open`.
+#[derive(Debug, Args)]
+pub(crate) struct OpenArgs {
+    /// Print the address and a code to type instead of starting the browser
+    #[arg(long)]
+    pub(crate) print: bool,
+}
+
+/// `minimodel companion sessions`.
+#[derive(Debug, Args)]
+pub(crate) struct SessionsArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<SessionsAction>,
+}
+
+/// What to do with sessions of the page.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionsAction {
+    /// End a session, or all; the page in that browser then shows nothing more
+    Revoke(RevokeSessionArgs),
+}
+
+/// `minimodel companion sessions revoke`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).args(["id", "all"]))]
+pub(crate) struct RevokeSessionArgs {
+    /// The number of the session
+    #[arg(value_name = "NUMBER")]
+    pub(crate) id: Option<u64>,
+    /// All of them
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// `minimodel companion install`.

@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use super::companion::CompanionArgs;
+use super::companion::{CompanionArgs, OpenArgs};
 use super::consent::{AnnounceArgs, ConsentArgs};
 use super::library::LibraryArgs;
 use super::local::{
@@ -148,6 +148,8 @@ pub(crate) enum Verb {
     Limits(LimitsArgs),
     /// Look for what is wrong or slow
     Doctor(DoctorArgs),
+    /// Open the companion's page in the browser, on this machine alone
+    Open(OpenArgs),
     /// Run the companion: the service that keeps shares and fetches going
     Companion(CompanionArgs),
     /// Show who was banned and why, or take bans back

@@ -22,13 +22,13 @@ pub(crate) use self::signals::Signals;
 pub(crate) use self::types::{SignalKind, System};
 #[cfg(unix)]
 pub(crate) use self::unix::{
-    DATA_FOLDER, HOME_VARIABLE, Handle, NonBlockingStream, PIECE, STATE_FOLDER, detach, has_room, is_through,
-    outlive_terminal, terminal_size, user_id, write_some,
+    DATA_FOLDER, HOME_VARIABLE, Handle, NonBlockingStream, PIECE, STATE_FOLDER, browser, detach, has_room,
+    is_through, outlive_terminal, terminal_size, user_id, write_some,
 };
 #[cfg(windows)]
 pub(crate) use self::windows::{
-    DATA_FOLDER, HOME_VARIABLE, Handle, NonBlockingStream, PIECE, STATE_FOLDER, detach, has_room, is_through,
-    outlive_terminal, terminal_size, user_id, write_some,
+    DATA_FOLDER, HOME_VARIABLE, Handle, NonBlockingStream, PIECE, STATE_FOLDER, browser, detach, has_room,
+    is_through, outlive_terminal, terminal_size, user_id, write_some,
 };
 
 /// The system for which this program was compiled.

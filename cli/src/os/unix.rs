@@ -20,6 +20,15 @@ pub(crate) const HOME_VARIABLE: &str = "HOME";
 pub(crate) const DATA_FOLDER: &str = ".local/share/minimodel";
 pub(crate) const STATE_FOLDER: &str = ".local/state/minimodel";
 
+/// The program that opens an address in the user's browser, and its arguments before the address; `None` where there is no screen.
+pub(crate) fn browser() -> Option<(&'static str, &'static [&'static str])> {
+    if cfg!(target_os = "macos") {
+        return Some(("open", &[]));
+    }
+    let has_screen = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    has_screen.then_some(("xdg-open", &[]))
+}
+
 /// Prepares the start of a process that outlives this one and its terminal: [`outlive_terminal`] does it there.
 pub(crate) fn detach(_: &mut Command) {}
 

@@ -26,6 +26,11 @@ const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
 /// Lets this process live on when its terminal is closed: [`detach`] started it without one.
 pub(crate) fn outlive_terminal() {}
 
+/// The program that opens an address in the user's browser, and its arguments before the address.
+pub(crate) fn browser() -> Option<(&'static str, &'static [&'static str])> {
+    Some(("rundll32", &["url.dll,FileProtocolHandler"]))
+}
+
 /// Prepares the start of a process that outlives this one and its terminal.
 pub(crate) fn detach(command: &mut Command) {
     keep_streams_from_children();

@@ -27,6 +27,12 @@ pub(crate) use self::report::{not_the_artifact, of_report};
 pub(crate) use self::swarm::{driver, source_changed, stopped, store};
 pub(crate) use self::transfer::{layout, not_served, output};
 
+/// What a verb says that needs a running companion.
+pub(crate) fn no_companion() -> Failure {
+    let hint = "start one: `minimodel companion start`";
+    Failure::new(Exit::NotFound, "no companion runs in this home folder", hint)
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {

@@ -1,6 +1,7 @@
 //! `minimodel companion`: the service that keeps a user's models.
 
 mod service;
+mod sessions;
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -22,7 +23,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::os;
 use crate::settings::Context;
-use crate::text::of_problem as failure;
+use crate::text::{no_companion, of_problem as failure};
 
 const LOG_NAME: &str = "companion.log";
 /// Longest wait for a companion that was started to answer.
@@ -43,6 +44,7 @@ pub(crate) fn run(args: &CompanionArgs, context: &Context) -> Result<(), Failure
         CompanionAction::Start(args) => start(args, context),
         CompanionAction::Stop => stop(context),
         CompanionAction::Status => status(context),
+        CompanionAction::Sessions(args) => sessions::run(args, context),
         CompanionAction::Install(args) => service::install(args, context),
         CompanionAction::Uninstall(options) => service::uninstall(options, context),
     }
@@ -183,8 +185,7 @@ fn status(context: &Context) -> Result<(), Failure> {
         }
         None => {
             check_unheld(context)?;
-            let hint = "start one: `minimodel companion start`";
-            Err(Failure::new(Exit::NotFound, "no companion runs in this home folder", hint))
+            Err(no_companion())
         }
     }
 }

@@ -7,15 +7,17 @@ use axum::Json;
 use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::api::access::Token;
+use crate::api::guard::{Caller, only};
 use crate::api::server_limits::ServerLimits;
-use crate::model::Event;
+use crate::api::session_table::SessionTable;
+use crate::model::{Consent, Event};
 use crate::problem::{Problem, code};
 use crate::service::{Answer, Service};
 
@@ -83,11 +85,21 @@ pub(crate) struct Api {
     /// One permit an event stream.
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) token: Token,
+    /// Sessions of the page.
+    pub(crate) sessions: SessionTable,
     /// Gives the text of the OpenAPI document, which is made from all routes.
     pub(crate) document: fn() -> String,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) limits: ServerLimits,
+}
+
+impl FromRequestParts<Api> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Outcome<Self> {
+        Ok(parts.extensions.get().copied().unwrap_or(Self::Anyone))
+    }
 }
 
 /// The local address of a connection, and whether it has presented the token. The server attaches it to each request.
@@ -144,14 +156,30 @@ pub(crate) fn crowded() -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code::BUSY, "too many requests at once", hint)
 }
 
+/// What a route takes as its body.
+pub(crate) trait Input {
+    /// The consent that comes with it, if any. It says by what it was given; of the page's consents the server says it.
+    fn consent(&mut self) -> Option<&mut Consent> {
+        None
+    }
+}
+
 /// A JSON body of exactly this shape, limited in size and time.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<Api> for JsonBody<T> {
+impl<T: DeserializeOwned + Input> FromRequest<Api> for JsonBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &Api) -> Outcome<Self> {
-        parse(&body(request.into_body(), &api.limits).await?).map(Self)
+        let caller = request.extensions().get().copied();
+        if !is_json(request.headers()) {
+            return Err(not_json());
+        }
+        let mut input: T = parse(&body(request.into_body(), &api.limits).await?)?;
+        if let (Some(Caller::Page(_)), Some(consent)) = (caller, input.consent()) {
+            "page".clone_into(&mut consent.by);
+        }
+        Ok(Self(input))
     }
 }
 
@@ -162,9 +190,25 @@ impl<T: DeserializeOwned + Default> FromRequest<Api> for OptionalBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &Api) -> Outcome<Self> {
+        let is_json = is_json(request.headers());
         let bytes = body(request.into_body(), &api.limits).await?;
-        if bytes.trim_ascii().is_empty() { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
+        match (bytes.trim_ascii().is_empty(), is_json) {
+            (true, _) => Ok(Self(T::default())),
+            (false, true) => parse(&bytes).map(Self),
+            (false, false) => Err(not_json()),
+        }
     }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = only(headers, &header::CONTENT_TYPE) else { return false };
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+fn not_json() -> Refusal {
+    let hint = "send `content-type: application/json` with a body";
+    Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::USAGE, "bodies are JSON", hint)
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Outcome<T> {
@@ -191,9 +235,13 @@ impl FromRequest<Api> for NoBody {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &Api) -> Outcome<Self> {
+        let is_json = is_json(request.headers());
         let bytes = body(request.into_body(), &api.limits).await?;
-        if matches!(bytes.trim_ascii(), b"" | b"{}") {
-            return Ok(Self);
+        match bytes.trim_ascii() {
+            b"" => return Ok(Self),
+            _ if !is_json => return Err(not_json()),
+            b"{}" => return Ok(Self),
+            _ => {}
         }
         let hint = "send no body, or {}";
         Err(Refusal::new(StatusCode::BAD_REQUEST, code::USAGE, "this route takes no body", hint))

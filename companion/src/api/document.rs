@@ -29,8 +29,8 @@ pub fn document() -> OpenApi {
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.security_schemes.insert(TOKEN.to_owned(), RefOr::T(scheme));
     for (path, item) in &mut document.paths.paths {
-        let is_open = OPEN.contains(&path.as_str());
-        for (_, operation) in operations_mut(item) {
+        for (method, operation) in operations_mut(item) {
+            let is_open = OPEN.iter().any(|(open, at)| open.as_str() == method && at == path);
             finish(operation, is_open);
         }
     }

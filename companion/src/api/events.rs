@@ -11,6 +11,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::api::answer::{Api, Outcome, crowded};
+use crate::api::guard::Caller;
 use crate::api::server::stopped;
 use crate::model::Event;
 
@@ -25,6 +26,7 @@ const AHEAD: usize = 16;
 )]
 pub(crate) async fn events(
     State(api): State<Api>,
+    caller: Caller,
 ) -> Outcome<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>> {
     let permit = Arc::clone(&api.streams).try_acquire_owned().map_err(|_| crowded())?;
     // Subscribes before taking the snapshot: a change in between is sent twice rather than lost.
@@ -32,7 +34,7 @@ pub(crate) async fn events(
     let snapshot = snapshot(&api).await?;
     let (sender, receiver) = mpsc::channel(AHEAD);
     let interval = api.limits.keep_alive;
-    tokio::spawn(feed(api, Feed { sender, id: 0 }, snapshot, changes, permit));
+    tokio::spawn(feed(api, Feed { sender, id: 0, caller }, snapshot, changes, permit));
     Ok(Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new().interval(interval)))
 }
 
@@ -40,6 +42,7 @@ pub(crate) async fn events(
 struct Feed {
     sender: mpsc::Sender<Result<sse::Event, Infallible>>,
     id: u64,
+    caller: Caller,
 }
 
 impl Feed {
@@ -67,12 +70,20 @@ async fn feed(
         }
     }
     let mut stop = std::pin::pin!(stopped(api.stop.clone()));
+    let (sessions, caller) = (api.sessions.clone(), feed.caller);
+    let mut ended = std::pin::pin!(async {
+        match caller {
+            Caller::Page(session) => sessions.ended(session).await,
+            Caller::Owner | Caller::Anyone => std::future::pending().await,
+        }
+    });
     loop {
         let change = tokio::select! {
             // Changes that precede the shutdown are sent before it.
             biased;
             change = changes.recv() => change,
             () = feed.sender.closed() => return,
+            () = &mut ended => return,
             () = &mut stop => Err(RecvError::Closed),
         };
         let told = match change {

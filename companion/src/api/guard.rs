@@ -1,10 +1,14 @@
-//! Admission of requests to the routes: refuses foreign web pages, other host names and requests without the token.
+//! Admission of requests to the routes: refuses foreign web pages, other host names and requests without the token or that of a
+//! session.
 //!
 //! A browser on this machine runs strangers' code, which can send requests to any port of it. What is asked of every
 //! request is therefore what such code cannot bring about: the right `Host` (a name of its own that resolves to
 //! loopback is refused: DNS rebinding), no foreign `Origin` or `Sec-Fetch-Site`, the token in a header, which no
-//! browser adds by itself, and for changes a content type that a page may not send without asking first. That
+//! browser adds by itself; a body has a content type that a page may not send without asking first (`answer`). That
 //! question, a preflight, gets no permission.
+//!
+//! The files of the page hold no secret and are given without a token, also to a link on another site that leads to them: what
+//! the page then shows and does needs a session.
 
 use std::sync::atomic::Ordering;
 
@@ -15,18 +19,29 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::api::answer::{Api, Connection, Refusal};
+use crate::api::page;
 use crate::problem::code;
 
-/// Paths that are read without a token: the health check with its proof, and the OpenAPI document.
-pub(crate) const OPEN: [&str; 2] = ["/healthz", "/v1/openapi.json"];
+/// Routes that need no token: the health check with its proof, the OpenAPI document, and the exchange of a code for a session.
+pub(crate) const OPEN: [(Method, &str); 3] =
+    [(Method::GET, "/healthz"), (Method::GET, "/v1/openapi.json"), (Method::POST, "/v1/sessions")];
 
-/// Headers of every answer. `'self'` is for a page of the companion's own; nothing else is ever loaded, framed or sent to.
-pub(crate) const HEADERS: [(HeaderName, HeaderValue); 5] = [
+/// Headers of every answer. `'self'` is for the companion's own page; nothing else is ever loaded, framed or sent to, and no text
+/// becomes markup or script.
+pub(crate) const HEADERS: [(HeaderName, HeaderValue); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+             worker-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+             require-trusted-types-for 'script'; trusted-types 'none'",
+        ),
+    ),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static(
+            "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
         ),
     ),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -35,18 +50,37 @@ pub(crate) const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
+/// Who sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// A program that read the token: the user's own, with all rights.
+    Owner,
+    /// The page, in this session: it mints no codes, and does not end the companion.
+    Page(u64),
+    /// A client without a token, at a route that needs none.
+    Anyone,
+}
+
 /// Passes a request on to its route or refuses it, and sets the headers of every answer.
-pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let mut response = match admit(&api, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            if !is_served(request.method()) {
+                // No route takes this one, so that none runs. The router would give HEAD to those of GET.
+                *request.method_mut() = Method::OPTIONS;
+            }
+            let mut response = next.run(request).await;
+            if let Some(allow) = response.headers_mut().get_mut(header::ALLOW) {
+                *allow = without_head(allow);
+            }
+            response
+        }
         Err(refusal) => {
             let (status, mut response) = (refusal.status, refusal.into_response());
             let headers = response.headers_mut();
             if status == StatusCode::UNAUTHORIZED {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            if status == StatusCode::METHOD_NOT_ALLOWED {
-                headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST, PUT, DELETE"));
             }
             // The rest of what the client sent is not read.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -60,40 +94,58 @@ pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) 
     response
 }
 
-fn admit(api: &Api, request: &Request) -> Result<(), Refusal> {
+fn admit(api: &Api, request: &Request) -> Result<Caller, Refusal> {
     let Some(connection) = request.extensions().get::<Connection>() else {
         return Err(misdirected("the request came by no connection"));
     };
-    let method = request.method();
-    if ![Method::GET, Method::POST, Method::PUT, Method::DELETE].contains(method) {
-        let hint = "GET, POST, PUT and DELETE are what there is; there is no CORS";
-        let error = "this method is not served";
-        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, code::USAGE, error, hint));
-    }
+    let (method, path, headers) = (request.method(), request.uri().path(), request.headers());
     let host = host(request, connection.local.port())?;
-    same_origin(request.headers(), &host)?;
-    if method != Method::GET || !OPEN.contains(&request.uri().path()) {
-        let bearer = only(request.headers(), &header::AUTHORIZATION).and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(token)
-        });
-        if !bearer.is_some_and(|presented| api.token.is(presented)) {
-            let hint = "send `authorization: Bearer TOKEN` with what the file `token` in the companion's folder holds";
-            let error = "the token is missing or wrong";
-            return Err(Refusal::new(StatusCode::UNAUTHORIZED, code::IO, error, hint));
-        }
-        connection.trusted.store(true, Ordering::Relaxed);
+    let is_file = method == Method::GET && page::is_its_path(path);
+    if !(is_file && is_navigation(headers)) {
+        same_origin(headers, &host)?;
     }
-    if method != Method::GET && !is_json(request.headers()) {
-        let hint = "send `content-type: application/json`, with a body or without";
-        let error = "changes are JSON";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::USAGE, error, hint));
+    let is_open = OPEN.iter().any(|(open, at)| open == method && *at == path);
+    if is_file || is_open || !is_served(method) {
+        return Ok(Caller::Anyone);
     }
-    Ok(())
+    let bearer = only(headers, &header::AUTHORIZATION).and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    });
+    let caller = bearer.and_then(|presented| {
+        let session = || api.sessions.admit(presented).map(Caller::Page);
+        if api.token.is(presented) { Some(Caller::Owner) } else { session() }
+    });
+    let Some(caller) = caller else {
+        let hint = "send `authorization: Bearer TOKEN` with what the file `token` in the companion's folder holds; in a browser, \
+                    begin anew with `minimodel open`";
+        let error = "the token is missing or wrong, or its session has ended";
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, code::IO, error, hint));
+    };
+    connection.trusted.store(true, Ordering::Relaxed);
+    Ok(caller)
+}
+
+/// The value of `Allow` as the router makes it, which adds HEAD to GET.
+fn without_head(allow: &HeaderValue) -> HeaderValue {
+    let methods = allow.to_str().unwrap_or_default().split(',').filter(|method| method.trim() != "HEAD");
+    HeaderValue::from_str(&methods.collect::<Vec<_>>().join(",")).unwrap_or_else(|_| allow.clone())
+}
+
+fn is_served(method: &Method) -> bool {
+    [Method::GET, Method::POST, Method::PUT, Method::DELETE].contains(method)
+}
+
+/// Returns true if a user followed a link or typed the address: what comes is shown as a document of its own.
+fn is_navigation(headers: &HeaderMap) -> bool {
+    let is = |name, value| only(headers, &HeaderName::from_static(name)) == Some(value);
+    !headers.contains_key(header::ORIGIN)
+        && is("sec-fetch-mode", "navigate")
+        && is("sec-fetch-dest", "document")
 }
 
 /// The value of a header that occurs exactly once and is text.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
@@ -132,10 +184,4 @@ fn same_origin(headers: &HeaderMap, host: &str) -> Result<(), Refusal> {
         return Err(Refusal::new(StatusCode::FORBIDDEN, code::USAGE, error, hint));
     }
     Ok(())
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = only(headers, &header::CONTENT_TYPE) else { return false };
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
 }

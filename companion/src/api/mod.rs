@@ -6,9 +6,12 @@ mod document;
 mod events;
 mod guard;
 mod metrics;
+mod page;
 mod routes;
 mod server;
 mod server_limits;
+mod session_table;
+mod sessions;
 pub mod types;
 
 use std::net::{SocketAddr, TcpListener};
@@ -17,7 +20,7 @@ use std::sync::Arc;
 use axum::middleware::from_fn_with_state;
 use tokio::sync::{Semaphore, broadcast, watch};
 
-use answer::CallLimit;
+use answer::{Api, CallLimit};
 
 pub use access::{Access, EndpointFile, Token};
 pub use document::{document, routes_of};
@@ -64,12 +67,13 @@ pub fn publish(listeners: Vec<TcpListener>, interface: Interface) -> Result<Serv
         Problem::new(code::UNEXPECTED, "the interface cannot listen", hint).because(error)
     })?;
     let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
-    let api = answer::Api {
+    let api = Api {
         quick: CallLimit::new(limits.quick_calls, limits.waiting_calls),
         long: CallLimit::new(limits.long_calls, limits.waiting_calls),
         streams: Arc::new(Semaphore::new(limits.streams)),
         service,
         token: access.token().clone(),
+        sessions: session_table::SessionTable::new(),
         document: document::text,
         events,
         stop: stop.clone(),
@@ -77,10 +81,12 @@ pub fn publish(listeners: Vec<TcpListener>, interface: Interface) -> Result<Serv
     };
     let (routes, _) = routes::all().split_for_parts();
     let router = routes
+        .merge(page::routes())
         .fallback(routes::unknown)
         .method_not_allowed_fallback(routes::wrong_method)
-        .layer(from_fn_with_state(api.clone(), guard::guard))
-        .with_state(api);
+        .with_state(api.clone());
+    // Around the router as a whole: what is refused reaches no route, and what the router adds to an answer is seen.
+    let router = axum::Router::new().fallback_service(router).layer(from_fn_with_state(api, guard::guard));
     access.publish(&addresses)?;
     Ok(Serving { listeners, router, limits, stop, published: Published(access) })
 }

@@ -1,5 +1,5 @@
-//! JSON bodies of [`minimodel::consent`]'s grants and log, whose own types know neither JSON nor OpenAPI. All other bodies of the
-//! local interface are the types of [`crate::model`] themselves.
+//! JSON bodies of [`minimodel::consent`]'s grants and log, whose own types know neither JSON nor OpenAPI, and of the sessions of the
+//! page, which exist in the interface alone. All other bodies of the local interface are the types of [`crate::model`] themselves.
 
 use minimodel::consent::{self, Action};
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,47 @@ pub struct LogVerdict {
     pub head: String,
     /// What is wrong, and at which line.
     pub fault: Option<String>,
+}
+
+/// A code that a browser exchanges for a session, once.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SessionCode {
+    /// For the fragment of an address: 32 lowercase hex digits.
+    pub code: String,
+    /// The same for typing: 8 letters and digits.
+    pub typed: String,
+    /// When it ends.
+    pub expires_unix: u64,
+}
+
+/// `POST /v1/sessions`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSession {
+    /// The code, in either form.
+    pub code: String,
+}
+
+/// A session that was opened.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OpenedSession {
+    /// Its number.
+    pub id: u64,
+    /// Its token, 64 lowercase hex digits; it is told here alone.
+    pub token: String,
+}
+
+/// A session that is open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    /// Its number.
+    pub id: u64,
+    /// When it began.
+    pub created_utc: String,
+    /// When a request came with its token last.
+    pub last_used_utc: String,
+    /// It is the session of this very request.
+    pub current: bool,
 }
 
 /// Both conversions of a struct, field by field; a field that is left out does not compile.

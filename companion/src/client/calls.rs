@@ -14,6 +14,36 @@ use crate::model::{
 };
 use crate::service::{Answer, Service};
 
+/// The page's sessions, which exist in the interface alone.
+impl Client {
+    /// Mints a code that a browser exchanges for a session, once.
+    ///
+    /// # Errors
+    ///
+    /// The companion does not answer.
+    pub fn mint_code(&self) -> Answer<types::SessionCode> {
+        self.post("/v1/sessions/codes", &Nothing {})
+    }
+
+    /// Returns the sessions that are open.
+    ///
+    /// # Errors
+    ///
+    /// The companion does not answer.
+    pub fn sessions(&self) -> Answer<Vec<types::Session>> {
+        self.get("/v1/sessions")
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    ///
+    /// None is open with this id, or the companion does not answer.
+    pub fn end_session(&self, id: u64) -> Answer<()> {
+        self.ended(&Method::DELETE, &format!("/v1/sessions/{id}"))
+    }
+}
+
 /// The body of requests that need none.
 #[derive(Serialize)]
 struct Nothing {}

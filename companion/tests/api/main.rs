@@ -19,4 +19,5 @@ mod proof;
 mod running;
 mod safety;
 mod server_limits;
+mod sessions;
 mod shapes;

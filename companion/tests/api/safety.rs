@@ -1,5 +1,7 @@
 //! Attacks by foreign programs and web pages, byte for byte.
 
+use std::collections::BTreeSet;
+
 use crate::running::{Running, problem, status};
 
 /// Sends a request without a body, with these header lines as they are.
@@ -147,6 +149,8 @@ fn a_preflight_gets_no_permission_and_other_methods_no_service() {
         let answer = ask(&running, &line, &right(&running, &format!("{preflight}connection: close\r\n")));
         assert_eq!(status(&answer), 405, "{method}: {answer}");
         let lower = answer.to_lowercase();
+        let allow = lower.lines().find_map(|line| line.strip_prefix("allow: ")).unwrap();
+        assert_eq!(allow.split(',').collect::<BTreeSet<_>>(), BTreeSet::from(["get", "put"]), "{method}");
         assert!(!lower.contains("access-control") && !lower.contains(&running.token), "{method}: {answer}");
     }
     assert!(!(200..300).contains(&status(&ask(
@@ -169,11 +173,16 @@ fn a_change_that_is_not_declared_json_is_no_change() {
         "content-type: application/json\r\ncontent-type: text/plain\r\n",
     ];
     for kind in types {
-        for line in ["PUT /v1/limits", "POST /v1/stop", "DELETE /v1/grants/1"] {
+        for line in ["PUT /v1/limits", "POST /v1/stop", "DELETE /v1/grants/1", "POST /v1/library/1/activate"]
+        {
             let answer = running.request(line, kind, "{}");
             assert_eq!(status(&answer), 415, "{line} {kind}: {answer}");
         }
+        // RFC 9110 section 15.5.6 before 15.5.16: a method that is not taken has no body to judge.
+        assert_eq!(status(&running.request("POST /v1/limits", kind, "{}")), 405, "{kind}");
     }
+    // Without a body there is nothing to declare.
+    assert_eq!(status(&running.request("DELETE /v1/grants/9", "", "")), 404);
     assert_eq!(running.memory.state().stops, 0);
     let answer = running.request("PUT /v1/limits", "content-type: Application/JSON; charset=utf-8\r\n", "{}");
     assert_eq!(status(&answer), 200);

@@ -2,6 +2,7 @@
 
 mod consent;
 mod library;
+mod sessions;
 mod system;
 mod transfers;
 
@@ -9,8 +10,10 @@ use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::answer::{Api, Refusal};
+use crate::api::answer::{Api, Input, Refusal};
+use crate::api::types::{NewGrant, NewSession};
 use crate::api::{events, metrics};
+use crate::model::{Consent, Limits, NewEntry, NewFetch, NewShare, TransferLimits};
 use crate::problem::code;
 
 pub use library::{Fitted, Kept};
@@ -50,7 +53,41 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(library::prune))
         .routes(routes!(library::rollback))
         .routes(routes!(library::fits))
+        .routes(routes!(sessions::mint_code))
+        .routes(routes!(sessions::sessions, sessions::open_session))
+        .routes(routes!(sessions::end_session))
 }
+
+impl Input for Consent {
+    fn consent(&mut self) -> Option<&mut Consent> {
+        Some(self)
+    }
+}
+
+impl Input for NewShare {
+    fn consent(&mut self) -> Option<&mut Consent> {
+        self.consent.as_mut()
+    }
+}
+
+impl Input for NewFetch {
+    fn consent(&mut self) -> Option<&mut Consent> {
+        self.consent.as_mut()
+    }
+}
+
+impl Input for NewGrant {
+    fn consent(&mut self) -> Option<&mut Consent> {
+        Some(&mut self.consent)
+    }
+}
+
+impl Input for Fitted {}
+impl Input for Kept {}
+impl Input for Limits {}
+impl Input for NewEntry {}
+impl Input for NewSession {}
+impl Input for TransferLimits {}
 
 /// Answers a request to an unknown route.
 pub(crate) async fn unknown() -> Refusal {

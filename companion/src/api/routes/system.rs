@@ -8,6 +8,8 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use crate::api::answer::{Api, Connection, JsonBody, NoBody, Outcome, QueryParams, Refusal};
+use crate::api::guard::Caller;
+use crate::api::routes::sessions::owner_alone;
 use crate::model::{Finding, Limits, Moved, Status};
 use crate::problem::code;
 
@@ -66,9 +68,10 @@ pub(crate) async fn status(State(api): State<Api>) -> Outcome<Json<Status>> {
     api.quick(|service| service.status()).await.map(Json)
 }
 
-/// Ends the companion in good order; what runs goes on with its next start.
+/// Ends the companion in good order; what runs goes on with its next start. Not for a session of the page.
 #[utoipa::path(post, path = "/v1/stop", responses((status = 204, description = "It ends.")))]
-pub(crate) async fn stop(State(api): State<Api>, _: NoBody) -> Outcome<StatusCode> {
+pub(crate) async fn stop(State(api): State<Api>, caller: Caller, _: NoBody) -> Outcome<StatusCode> {
+    owner_alone(caller, "end the companion", "end it by `minimodel companion stop`")?;
     api.quick(|service| service.stop()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,0 +1,84 @@
+//! The sessions of a running companion: [`Sessions`] with its clock, its randomness and its lock, and the streams that end with them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use minimodel::clock::now_unix;
+use tokio::sync::watch;
+
+use crate::api::sessions::{CODE_TIME, Code, CodeError, Moment, Opened, Session, Sessions};
+
+/// All sessions, shared by all handlers. They are kept in memory alone and end with the process.
+#[derive(Clone)]
+pub(crate) struct SessionTable {
+    sessions: Arc<Mutex<Sessions>>,
+    /// Changes whenever a session may have ended.
+    changed: watch::Sender<()>,
+}
+
+impl SessionTable {
+    pub(crate) fn new() -> Self {
+        Self { sessions: Arc::default(), changed: watch::Sender::new(()) }
+    }
+
+    /// Mints a code, and says until when it is good, in seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// The system has no randomness to give.
+    pub(crate) fn mint(&self) -> Result<(Code, u64), getrandom::Error> {
+        let mut random = [0; 24];
+        getrandom::fill(&mut random)?;
+        let now = now();
+        Ok((self.lock().mint(random, now), now.unix.saturating_add(CODE_TIME.as_secs())))
+    }
+
+    /// Opens a session for a code.
+    ///
+    /// # Errors
+    ///
+    /// The system has no randomness to give; or, inside, why the code gives none.
+    pub(crate) fn redeem(&self, code: &str) -> Result<Result<Opened, CodeError>, getrandom::Error> {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random)?;
+        let opened = self.lock().redeem(code, random, now());
+        self.changed.send_replace(());
+        Ok(opened)
+    }
+
+    /// Returns the session of a token, which counts as used now.
+    pub(crate) fn admit(&self, token: &str) -> Option<u64> {
+        self.lock().admit(token, now())
+    }
+
+    /// Returns all sessions.
+    pub(crate) fn all(&self) -> Vec<Session> {
+        self.lock().all(now())
+    }
+
+    /// Ends a session. Returns false if there is none of this id.
+    pub(crate) fn end(&self, id: u64) -> bool {
+        let ended = self.lock().end(id);
+        self.changed.send_replace(());
+        ended
+    }
+
+    /// Returns when the session has ended.
+    pub(crate) async fn ended(&self, id: u64) {
+        let mut changed = self.changed.subscribe();
+        while self.lock().is_open(id) {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Nothing panics while it holds the lock.
+    fn lock(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn now() -> Moment {
+    Moment { instant: Instant::now(), unix: now_unix() }
+}
