@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::api::access::Token;
-use crate::api::guard::{Caller, only};
+use crate::api::request::{Caller, only};
 use crate::api::server_limits::ServerLimits;
 use crate::api::session_table::SessionTable;
 use crate::model::{Consent, Event};

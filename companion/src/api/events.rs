@@ -11,7 +11,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::api::answer::{Api, Outcome, crowded};
-use crate::api::guard::Caller;
+use crate::api::request::Caller;
 use crate::api::server::stopped;
 use crate::model::Event;
 

@@ -20,6 +20,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::api::answer::{Api, Connection, Refusal};
 use crate::api::page;
+use crate::api::request::{Caller, only};
 use crate::problem::code;
 
 /// Routes that need no token: the health check with its proof, the OpenAPI document, and the exchange of a code for a session.
@@ -49,17 +50,6 @@ pub(crate) const HEADERS: [(HeaderName, HeaderValue); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
-
-/// Who sent a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Caller {
-    /// A program that read the token: the user's own, with all rights.
-    Owner,
-    /// The page, in this session: it mints no codes, and does not end the companion.
-    Page(u64),
-    /// A client without a token, at a route that needs none.
-    Anyone,
-}
 
 /// Passes a request on to its route or refuses it, and sets the headers of every answer.
 pub(crate) async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
@@ -99,13 +89,17 @@ fn admit(api: &Api, request: &Request) -> Result<Caller, Refusal> {
         return Err(misdirected("the request came by no connection"));
     };
     let (method, path, headers) = (request.method(), request.uri().path(), request.headers());
+    // No route takes it, so none runs; the answer says which methods are taken. A preflight is one of these.
+    if !is_served(method) {
+        return Ok(Caller::Anyone);
+    }
     let host = host(request, connection.local.port())?;
     let is_file = method == Method::GET && page::is_its_path(path);
     if !(is_file && is_navigation(headers)) {
         same_origin(headers, &host)?;
     }
     let is_open = OPEN.iter().any(|(open, at)| open == method && *at == path);
-    if is_file || is_open || !is_served(method) {
+    if is_file || is_open {
         return Ok(Caller::Anyone);
     }
     let bearer = only(headers, &header::AUTHORIZATION).and_then(|value| {
@@ -142,13 +136,6 @@ fn is_navigation(headers: &HeaderMap) -> bool {
     !headers.contains_key(header::ORIGIN)
         && is("sec-fetch-mode", "navigate")
         && is("sec-fetch-dest", "document")
-}
-
-/// The value of a header that occurs exactly once and is text.
-pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?.to_str().ok()?;
-    values.next().is_none().then_some(value)
 }
 
 fn misdirected(error: &str) -> Refusal {

@@ -7,6 +7,7 @@ mod events;
 mod guard;
 mod metrics;
 mod page;
+mod request;
 mod routes;
 mod server;
 mod server_limits;

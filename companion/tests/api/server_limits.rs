@@ -146,7 +146,7 @@ fn newer_connections_push_no_client_out_before_its_request() {
 }
 
 #[test]
-fn connection_that_ends_makes_room_without_waiting_for_the_grace() {
+fn connection_that_ends_makes_room_without_waiting_for_grace() {
     let grace = Duration::from_secs(1_000);
     let running = Running::within(ServerLimits { connections: 2, grace, ..ServerLimits::default() });
     let mut silent = vec![running.connect(), running.connect()];

@@ -123,7 +123,7 @@ fn another_site_gets_neither_a_session_nor_an_answer() {
 }
 
 #[test]
-fn files_of_the_page_are_open_to_a_link_and_to_nothing_else_of_others() {
+fn page_files_are_open_to_links_and_to_nothing_else_of_others() {
     let running = Running::new();
     let link = "sec-fetch-site: cross-site\r\nsec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\n";
     for (path, kind) in

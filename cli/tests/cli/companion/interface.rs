@@ -157,7 +157,8 @@ fn interface_refuses_strangers_web_pages_and_non_peer_sources() {
             );
         }
     }
-    http.raw("POST /v1/stop", &format!("{host}{bearer}"), "").is(415);
+    let form = "content-type: application/x-www-form-urlencoded\r\n";
+    http.raw("POST /v1/stop", &format!("{host}{bearer}{form}"), "a=b").is(415);
     http.raw("OPTIONS /v1/shares", &format!("{host}origin: https://evil.example\r\n"), "").is(405);
     for source in
         ["https://minimodel.org/models/a.slm", "http://127.0.0.1/a.slm", "file:///etc/passwd", "/etc/passwd"]

@@ -14,6 +14,8 @@ mod injected;
 mod interface;
 mod library;
 mod limits;
+#[cfg(target_os = "linux")]
+mod page;
 mod publishers;
 mod restart;
 mod revoke;

@@ -7,7 +7,7 @@ use axum::response::Response;
 use minimodel::clock::utc;
 
 use crate::api::answer::{Api, Id, JsonBody, NoBody, Outcome, Refusal, created};
-use crate::api::guard::Caller;
+use crate::api::request::Caller;
 use crate::api::sessions::CodeError;
 use crate::api::types::{NewSession, OpenedSession, Session, SessionCode};
 use crate::problem::{Problem, code};

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use crate::api::answer::{Api, Connection, JsonBody, NoBody, Outcome, QueryParams, Refusal};
-use crate::api::guard::Caller;
+use crate::api::request::Caller;
 use crate::api::routes::sessions::owner_alone;
 use crate::model::{Finding, Limits, Moved, Status};
 use crate::problem::code;
