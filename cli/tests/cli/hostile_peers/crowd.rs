@@ -17,6 +17,8 @@ const EIGHT: usize = 8;
 const MOST: usize = 256;
 /// Time after which an unfinished handshake is given up.
 const GIVEN_UP: Duration = Duration::from_secs(10);
+/// Time in which all handshakes are taken at once, on the busiest machine.
+const MANY_TIMES: Duration = Duration::from_secs(90);
 
 fn host(n: u8) -> IpAddr {
     Ipv4Addr::new(127, 0, 0, n).into()
@@ -55,17 +57,29 @@ fn newcomers_prove_address_in_a_crowd_that_gives_way_to_them() {
         assert_eq!(comes(4, asked_to_prove).await, asked_to_prove);
         assert_eq!(comes(3, asked_to_prove).await, asked_to_prove, "others are not kept out by it");
 
-        // With all handshakes taken, a newcomer proves its address, and one of those who say nothing gives way.
-        let first = crowds.len();
-        for n in 0..MOST / EIGHT {
-            // Each address is in a network of its own.
-            let from = Ipv4Addr::new(127, 0, (10 + n) as u8, 1).into();
-            crowds.push(Crowd::stand(target, from, EIGHT).unwrap());
+        // With all handshakes taken, a newcomer proves its address, and one of those who say nothing gives way. On a busy machine
+        // the first are given up before the last are taken up, so that others take their places.
+        let begun = Instant::now();
+        loop {
+            let first = crowds.len();
+            for n in 0..MOST / EIGHT {
+                // Each address is in a network of its own.
+                let from = Ipv4Addr::new(127, 0, (10 + n) as u8, 1).into();
+                crowds.push(Crowd::stand(target, from, EIGHT).unwrap());
+            }
+            let settled = Instant::now() + GIVEN_UP;
+            for crowd in &crowds[first..] {
+                crowd.settle(settled.saturating_duration_since(Instant::now())).await;
+            }
+            let received = comes(3, asked_to_prove).await;
+            if received == asked_to_prove {
+                break;
+            }
+            assert!(
+                begun.elapsed() < MANY_TIMES,
+                "all are taken, and a newcomer proves nothing: {received:?}"
+            );
         }
-        for crowd in &crowds[first..] {
-            crowd.settle(GIVEN_UP).await;
-        }
-        assert_eq!(comes(3, asked_to_prove).await, asked_to_prove);
         (crowds, fetcher.start(&[seeder.offer()], &[]))
     });
     is_calm(&fetching.end().exits(0));
