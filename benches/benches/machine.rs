@@ -214,6 +214,19 @@ fn joining(c: &mut Criterion) {
     group.finish();
 }
 
+/// The map of chunks that a page shows, of the greatest file that there may be.
+fn mapping(c: &mut Criterion) {
+    let mut group = c.benchmark_group("machine");
+    for chunks in [100_000, 1 << 24] {
+        let harness = Harness::fetching(chunks, 64, 64 << 20);
+        let size = format!("{chunks} x 64");
+        group.bench_function(BenchmarkId::new("map of chunks", &size), |b| {
+            b.iter(|| black_box(harness.machine.chunk_map(4_096)));
+        });
+    }
+    group.finish();
+}
+
 fn quick() -> Criterion {
     Criterion::default()
         .sample_size(20)
@@ -221,5 +234,5 @@ fn quick() -> Criterion {
         .measurement_time(Duration::from_millis(300))
 }
 
-criterion_group! { name = benches; config = quick(); targets = fetching, serving, joining }
+criterion_group! { name = benches; config = quick(); targets = fetching, serving, joining, mapping }
 criterion_main!(benches);

@@ -32,13 +32,15 @@ pub use minimodel_swarm::driver::PeerView;
 /// ```
 /// use minimodel::Snapshot;
 ///
-/// /// Seconds until the file is whole, at the rate of now.
-/// fn seconds_left(now: &Snapshot) -> Option<u64> {
-///     (now.total_bytes - now.have_bytes).checked_div(now.down_rate)
-/// }
-/// let now = Snapshot { have_bytes: 400, total_bytes: 1_000, down_rate: 60, ..Snapshot::default() };
-/// assert_eq!(seconds_left(&now), Some(10));
-/// assert_eq!(seconds_left(&Snapshot::default()), None);
+/// let told = |now: &Snapshot| match (now.time_left(), now.progress.unheld) {
+///     (Some(left), _) => format!("{} s left", left.as_secs()),
+///     (None, 0) => "nothing moves".to_owned(),
+///     (None, unheld) => format!("{unheld} chunks that no connected peer has"),
+/// };
+/// let mut now = Snapshot { have_bytes: 400, total_bytes: 1_000, down_rate: 60, ..Snapshot::default() };
+/// assert_eq!(told(&now), "10 s left");
+/// now.progress.unheld = 3;
+/// assert_eq!(told(&now), "3 chunks that no connected peer has");
 /// ```
 pub use minimodel_swarm::driver::Snapshot;
 

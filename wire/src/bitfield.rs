@@ -4,6 +4,7 @@
 //! `ones` is the number of set bits; a bitfield whose bits are not allocated is either full or empty. A frame body of five
 //! bytes can say that a peer has all of 2^24 chunks, so this must not cost 2 MiB.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use bitvec::order::Msb0;
@@ -174,6 +175,20 @@ impl Bitfield {
             .filter(move |&index| index >= start)
     }
 
+    /// How many indexes of `range` are set; a word at a time. Indexes beyond the count are clear.
+    pub fn count_in(&self, range: Range<u32>) -> u32 {
+        let range = range.start.min(self.count)..range.end.min(self.count);
+        if self.is_full() {
+            return range.end.saturating_sub(range.start);
+        }
+        words_in(self.mixed_words(), range).map(|(_, word)| word.count_ones()).sum()
+    }
+
+    /// The words that hold indexes of `range`, by their place, with the other bits cleared. `range` is within the count.
+    pub fn words_in(&self, range: Range<u32>) -> impl Iterator<Item = (usize, usize)> + '_ {
+        words_in(if self.is_empty() { &[] } else { self.words() }, range)
+    }
+
     /// How many indexes are set in both; a word at a time.
     pub fn count_common(&self, other: &Self) -> u32 {
         self.common_words(other).map(|word| word.count_ones()).sum()
@@ -269,6 +284,21 @@ fn first_from(words: impl Iterator<Item = usize>, start: u32) -> Option<u32> {
         mask = usize::MAX;
     }
     None
+}
+
+/// The words that hold bits of `range`, by their place, with the other bits cleared.
+fn words_in(words: &[usize], range: Range<u32>) -> impl Iterator<Item = (usize, usize)> + '_ {
+    let (start, end) = (range.start as usize, range.end as usize);
+    let first = (start / WORD_BITS).min(words.len());
+    let last = end.div_ceil(WORD_BITS).clamp(first, words.len());
+    words[first..last].iter().enumerate().map(move |(at, &word)| {
+        let at = first + at;
+        let begin = at * WORD_BITS;
+        let head = usize::MAX >> start.saturating_sub(begin);
+        let bits = end.saturating_sub(begin);
+        let tail = if bits < WORD_BITS { !(usize::MAX >> bits) } else { usize::MAX };
+        (at, word & head & tail)
+    })
 }
 
 fn first_bit(word: usize) -> Option<usize> {

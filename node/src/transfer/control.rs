@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use minimodel_swarm::driver::{Controls, QuotaGate, RateLimit};
+use minimodel_swarm::driver::{
+    ChunkMap, ChunkMapAsker, ChunkMapQuestions, Controls, QuotaGate, RateLimit, chunk_maps,
+};
 use tokio::sync::watch;
 
 /// Limits and settings with which a [`Control`] begins.
@@ -76,6 +78,8 @@ struct Shared {
     gate: Option<Arc<dyn QuotaGate>>,
     /// The UDP port on which peers were served first, 0 if none was, so that a transfer that was paused comes back at it.
     port: AtomicU16,
+    /// Asks the newest session for its map of chunks.
+    chunk_maps: Mutex<ChunkMapAsker>,
 }
 
 impl Default for Control {
@@ -98,6 +102,8 @@ impl Control {
             shared_down: limits.shared_down,
             gate: limits.gate,
             port: AtomicU16::new(0),
+            // No session runs yet.
+            chunk_maps: Mutex::new(chunk_maps().0),
         }))
     }
 
@@ -172,6 +178,21 @@ impl Control {
             *now = controls;
             differs
         });
+    }
+
+    /// Asks the running transfer for the map of its chunks in this many cells, or fewer; waits for the answer, for a second at
+    /// most. `None` while the transfer is not connected to its swarm: before its start and after its end, while it is paused, and
+    /// while its file is checked first.
+    pub fn chunk_map(&self, cells: u32) -> Option<ChunkMap> {
+        let asker = self.0.chunk_maps.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        asker.ask(cells)
+    }
+
+    /// Receives the questions of [`Self::chunk_map`] from now on: for the session that begins.
+    pub(super) fn chunk_maps(&self) -> ChunkMapQuestions {
+        let (asker, questions) = chunk_maps();
+        *self.0.chunk_maps.lock().unwrap_or_else(PoisonError::into_inner) = asker;
+        questions
     }
 
     /// Returns the port on which peers were served before a pause.

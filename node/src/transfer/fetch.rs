@@ -282,6 +282,7 @@ impl Transfer<'_> {
             bans: told.bans,
             offer,
             reports: told.reports,
+            chunk_maps: control.chunk_maps(),
             limits: SessionLimits { down: control.down(), up: control.up(), gate: control.gate() },
             ..SessionSettings::new(SOFTWARE, random_seed().map_err(TransferError::from)?, now_unix())
         };

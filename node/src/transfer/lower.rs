@@ -14,6 +14,28 @@
 /// ```
 pub use minimodel_swarm::driver::Account;
 
+/// The picture of a transfer's chunks, as [`Control::chunk_map`](super::Control::chunk_map) gives it.
+///
+/// ```
+/// use minimodel::transfer::{ChunkMap, Control};
+///
+/// /// One character a cell: here, on its way, missing, and missing without any peer that has it.
+/// fn drawn(map: &ChunkMap) -> String {
+///     let cell = |at: usize| match (map.have[at], map.in_flight[at], map.least_holders[at]) {
+///         (255, ..) => '#',
+///         (_, 1.., _) => '+',
+///         (_, _, 0) => '!',
+///         _ => '.',
+///     };
+///     (0..map.have.len()).map(cell).collect()
+/// }
+/// let map = ChunkMap { have: vec![255, 9, 0], in_flight: vec![0, 1, 0], least_holders: vec![255, 2, 0], ..ChunkMap::default() };
+/// assert_eq!(drawn(&map), "#+!");
+/// // This one does not run.
+/// assert!(Control::default().chunk_map(100).is_none());
+/// ```
+pub use minimodel_swarm::driver::ChunkMap;
+
 /// The congestion controller of an [`Endpoint`](super::Endpoint).
 ///
 /// ```

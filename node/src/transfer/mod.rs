@@ -38,8 +38,8 @@ pub use error::TransferError;
 pub use fetch::run as fetch;
 pub use import::{ImportError, Imported, Summary};
 pub use lower::{
-    Account, Congestion, Controls, Direction, DriverError, Order, PeerShare, QuotaGate, QuotaRefusal,
-    RateLimit, ReceiptError, RepairIf, Served, Similarity, StoreError, Supplied,
+    Account, ChunkMap, Congestion, Controls, Direction, DriverError, Order, PeerShare, QuotaGate,
+    QuotaRefusal, RateLimit, ReceiptError, RepairIf, Served, Similarity, StoreError, Supplied,
 };
 pub use offer::{UnusableOffer, check_offer, read_offer};
 pub use plan::{FetchError, FetchOptions, FetchPlan, STALL_TIMEOUT};

@@ -172,6 +172,7 @@ fn serve(run: &Run, plan: &SharePlan, source: FileSource, network: &Network) -> 
             bans: told.bans,
             offer: Some(offer.clone()),
             reports: told.reports,
+            chunk_maps: run.control.chunk_maps(),
             limits: SessionLimits {
                 up: run.control.up(),
                 gate: run.control.gate(),

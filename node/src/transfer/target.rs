@@ -5,18 +5,24 @@ use std::fs::Metadata;
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use minimodel_swarm::driver::ChunkMap;
 use minimodel_swarm::os::stat_target;
+use minimodel_swarm::store::inspect::{self, InspectError};
 use minimodel_swarm::store::{
     self, Disk as _, History, Open, PartSpec, Published, RealDisk, StoreError, files, step,
 };
 use minimodel_verifier::chunk::{Layout, LayoutError};
 use minimodel_verifier::manifest::MAX_MANIFEST_BYTES;
 use minimodel_verifier::{Manifest, Report};
+use minimodel_wire::Bitfield;
 
 use super::Run;
 use super::output_file::{self, OutputError};
 use crate::check::CheckError;
 use crate::input;
+
+/// Longest record that is read while a user waits.
+const MAX_RECORD_BYTES: u64 = 64 << 20;
 
 /// Why a file cannot be put where it was to go. Nothing was fetched, and what is there was left as it is.
 ///
@@ -227,6 +233,30 @@ impl Target {
                 root: *manifest.merkle_root(),
             },
         })
+    }
+
+    /// Returns the map of the chunks that the record beside the partial file lists, in this many cells, or fewer: none is here where
+    /// there is no record that a fetch would go on with. It is read without its lock, and its chunks are not proven, as they are
+    /// before a fetch goes on.
+    ///
+    /// # Errors
+    ///
+    /// The record is longer than 64 MiB ([`ErrorKind::FileTooLarge`]), which is not read in a moment; or the system's error.
+    pub fn chunk_map(&self, cells: u32) -> io::Result<ChunkMap> {
+        let layout = &self.spec.layout;
+        let path = self.folder.join(format!("{}.state", self.part_name()));
+        let have = match input::open(&path) {
+            Ok(record) if record.byte_count > MAX_RECORD_BYTES => return Err(ErrorKind::FileTooLarge.into()),
+            Ok(record) => match inspect::read_have(record.file, &self.spec.swarm_id, layout.count()) {
+                Ok(have) => have,
+                Err(InspectError::Io(error)) => return Err(error),
+                Err(_) => None,
+            },
+            Err(error) if error.is_missing() => None,
+            Err(error) => return Err(io::Error::other(error)),
+        };
+        let have = have.unwrap_or_else(|| Bitfield::new(layout.count()));
+        Ok(ChunkMap::at_rest(&have, layout.chunk_size(), cells))
     }
 
     /// Opens the folder, and creates it first if it is not there.

@@ -104,6 +104,7 @@ impl Node {
                 controls: common.controls,
                 limits: common.limits,
                 reports: common.reports,
+                chunk_maps: common.chunk_maps,
             },
         )?;
         for offer in settings.sources {

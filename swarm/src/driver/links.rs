@@ -230,6 +230,8 @@ impl Links {
             asks: state.asks,
             have: state.have,
             idle: sample.idle,
+            address: canonical(link.connection.remote_address()),
+            blamed: state.blamed,
         })
     }
 
@@ -237,6 +239,11 @@ impl Links {
     pub(super) fn totals(&self) -> &Arc<Totals> {
         &self.settings.totals
     }
+}
+
+/// The address without the IPv6 form of an IPv4 address, which a socket for both shows.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod arrivals;
 mod bans;
 mod blocking;
 mod calendar;
+mod chunk_maps;
 mod chunk_writer;
 mod close;
 mod congestion;
@@ -68,8 +69,9 @@ mod workers;
 #[cfg(test)]
 mod tests;
 
-pub use crate::machine::{Controls, QuotaRefusal};
+pub use crate::machine::{ChunkMap, Controls, QuotaRefusal};
 pub use bans::{BAN, Ban, Bans};
+pub use chunk_maps::{ChunkMapAsker, ChunkMapQuestions, chunk_maps};
 pub use congestion::Congestion;
 pub use control_updates::steady;
 pub use error::DriverError;
@@ -79,7 +81,7 @@ pub use idle::Idle;
 pub use node::{Incoming, Node, NodeSettings};
 pub use quota::{Account, Direction, QuotaGate};
 pub use rate_limit::RateLimit;
-pub use report::{PeerView, Report, Snapshot};
+pub use report::{PeerView, Report, Snapshot, time_left};
 pub use seed::{SeedSettings, Seeding, Served};
 pub use settings::{SessionLimits, SessionSettings};
 pub use sink::ChunkSink;

@@ -1,6 +1,7 @@
 //! Reports of the driver: events, and periodic snapshots of the session.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use minimodel_wire::{Bitfield, PeerId, SignedOffer};
@@ -56,6 +57,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Returns the time until every byte is here ([`time_left`]).
+    pub fn time_left(&self) -> Option<Duration> {
+        let missing_bytes = self.total_bytes.saturating_sub(self.have_bytes);
+        time_left(missing_bytes, self.down_rate, self.progress.unheld)
+    }
+
     /// Bytes of the chunks in `have`, of which the last may be shorter than the others.
     pub(super) fn have_bytes(terms: &Terms, have: &Bitfield) -> u64 {
         let full = u64::from(have.ones()) * u64::from(terms.chunk_size);
@@ -95,11 +102,38 @@ pub struct PeerView {
     /// Why the peer sent nothing since the previous snapshot, while chunks are missing; `no-source`: it has no wanted
     /// chunk.
     pub idle: Option<Idle>,
+    /// The address at which the peer is connected.
+    pub address: SocketAddr,
+    /// The peer broke a rule in this session.
+    pub blamed: bool,
+}
+
+/// Returns the time in which missing bytes come at a rate in bytes a second. `None` if that is not known: nothing comes, or
+/// `unheld` missing chunks are with no connected peer, and no rate says when a peer with them comes.
+pub fn time_left(missing_bytes: u64, bytes_per_second: u64, unheld: u32) -> Option<Duration> {
+    let seconds = (unheld == 0 && bytes_per_second > 0).then(|| missing_bytes.div_ceil(bytes_per_second));
+    seconds.map(Duration::from_secs)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_left_is_known_while_bytes_come_and_each_chunk_is_held() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(time_left(1_000, 100, 0), seconds(10));
+        assert_eq!(time_left(1_001, 100, 0), seconds(11));
+        assert_eq!(time_left(0, 100, 0), seconds(0));
+        assert_eq!(time_left(1_000, 0, 0), None);
+        assert_eq!(time_left(1_000, 100, 1), None, "no rate says when a peer with it comes");
+        assert_eq!(time_left(u64::MAX, 1, 0), seconds(u64::MAX));
+        let progress = Progress { unheld: 7, ..Progress::default() };
+        let mut now = Snapshot { total_bytes: 500, have_bytes: 100, down_rate: 100, ..Snapshot::default() };
+        assert_eq!(now.time_left(), seconds(4));
+        now.progress = progress;
+        assert_eq!(now.time_left(), None);
+    }
 
     #[test]
     fn the_last_chunk_counts_with_its_own_length() {

@@ -143,6 +143,7 @@ impl Node {
                 controls: settings.controls,
                 limits: settings.limits,
                 reports: settings.reports,
+                chunk_maps: settings.chunk_maps,
             },
         )?;
         Ok(Seeding(session))

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::bans::Bans;
 use super::calendar::Calendar;
+use super::chunk_maps::ChunkMapQuestions;
 use super::chunk_writer::{ChunkWriter, Follow};
 use super::close::close;
 use super::congestion;
@@ -57,6 +58,7 @@ pub(super) struct SessionInputs {
     pub(super) controls: watch::Receiver<Controls>,
     pub(super) limits: SessionLimits,
     pub(super) reports: mpsc::Sender<Report>,
+    pub(super) chunk_maps: ChunkMapQuestions,
 }
 
 pub(super) struct Session {
@@ -72,6 +74,7 @@ pub(super) struct Session {
     pub(super) observer: Observer,
     pub(super) tasks: Tasks,
     controls: watch::Receiver<Controls>,
+    chunk_maps: ChunkMapQuestions,
     messages: mpsc::Receiver<TaskMessage>,
     /// Events for the runner.
     pub(super) events: VecDeque<SessionEvent>,
@@ -110,6 +113,7 @@ impl Session {
             observer: Observer::new(inputs.reports, inputs.bans.tell.clone()),
             tasks,
             controls: inputs.controls,
+            chunk_maps: inputs.chunk_maps,
             messages,
             events: VecDeque::new(),
             machine: Machine::new(config, inputs.have, inputs.bans.until()),
@@ -150,6 +154,7 @@ impl Session {
                     }
                 }
                 () = control_updates::changed(&mut self.controls) => self.follow_controls(),
+                question = self.chunk_maps.next() => question.answer(|cells| self.machine.chunk_map(cells)),
                 () = tokio::time::sleep_until(until.into()) => {
                     if wakeup.is_some_and(|at| at <= Instant::now()) {
                         self.tell(Input::Tick);

@@ -6,6 +6,7 @@ use minimodel_wire::SignedOffer;
 use tokio::sync::{mpsc, watch};
 
 use super::bans::Bans;
+use super::chunk_maps::{ChunkMapQuestions, chunk_maps};
 use super::control_updates::steady;
 use super::quota::QuotaGate;
 use super::rate_limit::RateLimit;
@@ -32,10 +33,12 @@ pub struct SessionSettings {
     pub unix_now: u64,
     /// Receives events and snapshots.
     pub reports: mpsc::Sender<Report>,
+    /// Brings questions for the map of chunks; [`super::chunk_maps`] makes both ends.
+    pub chunk_maps: ChunkMapQuestions,
 }
 
 impl SessionSettings {
-    /// Settings without limits, bans, an offer, and a receiver of reports.
+    /// Settings without limits, bans, an offer, a receiver of reports, and questions for chunk maps.
     pub fn new(software: impl Into<String>, seed: u64, unix_now: u64) -> Self {
         Self {
             controls: steady(Controls::default()),
@@ -46,6 +49,7 @@ impl SessionSettings {
             seed,
             unix_now,
             reports: mpsc::channel(1).0,
+            chunk_maps: chunk_maps().1,
         }
     }
 }

@@ -7,6 +7,7 @@ use minimodel_wire::{Bitfield, CloseCode, Frame, PeerId};
 use super::answers::Answers;
 use super::bans::Bans;
 use super::choker::Choker;
+use super::chunk_map::ChunkMap;
 use super::config::Config;
 use super::dialing::Dialer;
 use super::downloads::{CHECK_EVERY, Downloads};
@@ -44,6 +45,17 @@ pub struct Progress {
     pub serving: u32,
     /// Requests in flight.
     pub requests: u32,
+    /// Chunks that are neither on disk nor requested.
+    pub missing: u32,
+    /// Of these, chunks that no connected peer has.
+    pub unheld: u32,
+}
+
+impl Progress {
+    /// Chunks that are requested, or being proven and written.
+    pub fn in_flight(&self) -> u32 {
+        self.total.saturating_sub(self.have).saturating_sub(self.missing)
+    }
 }
 
 /// The peer protocol and the scheduler; the module documentation has the contract of its calls.
@@ -172,7 +184,14 @@ impl Machine {
             served: ready().filter(|peer| peer.up.unchoked).count() as u32,
             serving: ready().filter(|peer| peer.may_be_asked()).count() as u32,
             requests: self.downloads.requests.len() as u32,
+            missing: self.swarm.chunks.missing(),
+            unheld: if self.swarm.peers.seeds() > 0 { 0 } else { self.swarm.chunks.picker.unheld() },
         }
+    }
+
+    /// Returns the map of all chunks in this many cells, or fewer ([`ChunkMap`]).
+    pub fn chunk_map(&self, cells: u32) -> ChunkMap {
+        ChunkMap::of(&self.swarm, cells)
     }
 
     /// The chunks that are here.
@@ -184,6 +203,7 @@ impl Machine {
     pub fn peer_state(&self, conn: Conn) -> Option<PeerState> {
         let mut state = PeerState::of(&self.swarm, self.swarm.peers.get(&conn)?);
         state.requests += u32::from(self.leaves.is_asked(conn));
+        state.blamed = self.swarm.peers.get(&conn).is_some_and(|peer| self.standings.is_blamed(peer.id));
         Some(state)
     }
 

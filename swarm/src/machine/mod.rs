@@ -39,6 +39,7 @@ mod announcer;
 mod answers;
 mod bans;
 mod choker;
+mod chunk_map;
 mod chunks;
 mod config;
 mod connections;
@@ -94,6 +95,7 @@ mod view;
 mod wasted_reads;
 
 pub use bans::BAN;
+pub use chunk_map::ChunkMap;
 pub use chunks::ChunkState;
 pub use config::{Config, Limits, Order, Terms};
 pub use core::{Machine, Progress};

@@ -66,6 +66,12 @@ impl PeerTable {
         self.by_conn.get_mut(conn)
     }
 
+    /// Peers that announced every chunk at once, and took none of them back.
+    pub(super) fn seeds(&self) -> u32 {
+        let is_seed = |peer: &&Peer| peer.phase == Phase::Ready && peer.announced.is_seed;
+        self.by_conn.values().filter(is_seed).count() as u32
+    }
+
     pub(super) fn contains_key(&self, conn: &Conn) -> bool {
         self.by_conn.contains_key(conn)
     }

@@ -116,6 +116,11 @@ impl Standing {
         self.moved = self.moved.saturating_add(bytes);
     }
 
+    /// Returns true if the key broke a rule in this session.
+    fn is_blamed(&self) -> bool {
+        self.warned || self.shut.0 > 0 || !self.strikes.is_empty()
+    }
+
     /// Shuts the key out for a time that doubles at each call; returns its end.
     pub(super) fn shut_out(&mut self, now: Time) -> Time {
         let doubled = SHUT_FIRST.saturating_mul(1 << self.shut.0.min(16));
@@ -158,6 +163,11 @@ impl Standings {
         peer.down.proven > 0 || self.by_key.get(&peer.id).is_some_and(|standing| standing.has_taken)
     }
 
+    /// Returns true if the key broke a rule in this session: it was struck, disconnected for a breach, or shut out.
+    pub(super) fn is_blamed(&self, id: PeerId) -> bool {
+        self.by_key.get(&id).is_some_and(Standing::is_blamed)
+    }
+
     pub(super) fn is_shut_out(&self, id: PeerId, now: Time) -> bool {
         self.by_key.get(&id).is_some_and(|standing| now < standing.shut.1)
     }
@@ -167,7 +177,7 @@ impl Standings {
 mod tests {
     use minimodel_wire::{Bitfield, CloseCode};
 
-    use super::super::events::Event;
+    use super::super::events::{Conn, Event};
     use super::super::fault::Breach;
     use super::super::harness::{Harness, SEED, TAKE, having, id};
     use super::*;
@@ -233,6 +243,20 @@ mod tests {
         assert_eq!(harness.events(), [banned, left(CloseCode::ProtocolViolation)]);
         harness.connect(9, 1, false);
         assert_eq!(harness.closes(), [(9, CloseCode::Banned)]);
+    }
+
+    #[test]
+    fn peer_is_blamed_for_a_breach_for_as_long_as_the_session_lasts() {
+        let mut harness = Harness::new(SEED, Bitfield::full(20));
+        let is_blamed = |harness: &Harness| harness.machine.peer_state(Conn(1)).unwrap().blamed;
+        harness.join(1, TAKE, having([]));
+        assert!(!is_blamed(&harness));
+        harness.broke(1, Breach::AskFlood);
+        assert!(is_blamed(&harness));
+        harness.broke(1, Breach::WrongState);
+        harness.wait(Duration::from_secs(61));
+        harness.join(1, TAKE, having([]));
+        assert!(is_blamed(&harness));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct PeerState {
     pub answering: u32,
     /// Chunks that the peer has.
     pub have: u32,
+    /// The peer's key broke a rule in this session.
+    pub blamed: bool,
 }
 
 /// The state of our own work.
@@ -44,7 +46,7 @@ pub struct Work {
 }
 
 impl PeerState {
-    /// The state of a peer without the requests for leaf hashes to it.
+    /// The state of a peer without the requests for leaf hashes to it and without what its key did.
     pub(super) fn of(swarm: &Swarm, peer: &Peer) -> Self {
         let useful = swarm.is_wanted_source(peer) && peer.announced.useful > 0;
         Self {
@@ -58,6 +60,7 @@ impl PeerState {
             asks: (peer.up.waiting.len() + peer.up.active.len()) as u32,
             answering: peer.up.active.len() as u32,
             have: if peer.phase == Phase::Ready { peer.announced.have.ones() } else { 0 },
+            blamed: false,
         }
     }
 }

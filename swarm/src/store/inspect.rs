@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use minimodel_verifier::chunk::{Layout, ReadAt, hash_chunk, verify_chunk};
 use minimodel_verifier::digest::hex;
 use minimodel_verifier::{Digest, Manifest, Report};
+use minimodel_wire::Bitfield;
 
 use super::open::Opener;
 use super::record::{BUFFER_BYTES, read_entries};
@@ -99,6 +100,30 @@ pub fn read(record: impl Read) -> Result<RecordView, InspectError> {
     }
     view.dropped_bytes = all_bytes.saturating_sub(HEADER_BYTES as u64 + good_bytes);
     Ok(view)
+}
+
+/// Reads only which chunks a record of this swarm lists, one entry in memory at a time. `None`: it is the record of another file.
+///
+/// # Errors
+///
+/// The header cannot be used, or the system's error.
+pub fn read_have(
+    record: impl Read,
+    swarm_id: &Digest,
+    chunk_count: u32,
+) -> Result<Option<Bitfield>, InspectError> {
+    let mut record = io::BufReader::with_capacity(BUFFER_BYTES, record.take(MAX_RECORD_BYTES));
+    let header = read_header(&mut record)?;
+    if (&header.swarm_id, header.sizes.chunk_count) != (swarm_id, chunk_count) {
+        return Ok(None);
+    }
+    let mut have = Bitfield::new(chunk_count);
+    read_entries(&mut record, |entry| {
+        if let Entry::Chunk(chunk) = entry {
+            have.set(chunk.index);
+        }
+    })?;
+    Ok(Some(have))
 }
 
 fn read_header(record: &mut impl Read) -> Result<Header, InspectError> {
@@ -286,6 +311,18 @@ mod tests {
                 ("chunk.present", "warn")
             ]
         );
+    }
+
+    #[test]
+    fn recorded_chunks_of_the_same_file_alone_are_told() {
+        let (_folder, manifest, part) = part();
+        let bytes = std::fs::read(state_of(&part)).unwrap();
+        let count = u32::try_from(manifest.chunk_count()).unwrap();
+        let have = read_have(&*bytes, manifest.swarm_id(), count).unwrap().unwrap();
+        assert_eq!((have.count(), have.iter_ones().collect::<Vec<_>>()), (count, vec![0]));
+        assert_eq!(read_have(&*bytes, &[1; 32], count).unwrap(), None);
+        assert_eq!(read_have(&*bytes, manifest.swarm_id(), count + 1).unwrap(), None);
+        assert!(matches!(read_have(&bytes[..9], manifest.swarm_id(), count), Err(InspectError::Damaged)));
     }
 
     #[test]

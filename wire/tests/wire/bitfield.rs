@@ -135,6 +135,10 @@ proptest! {
         prop_assert_eq!(&a.iter_common(&b).collect::<Vec<_>>(), &common);
         let masked: u32 = a.words_within(&b).iter().zip(b.words()).map(|(a, b)| (a & b).count_ones()).sum();
         prop_assert_eq!(masked as usize, common.len());
+        for range in [start..index, index..start, start..u32::MAX, 0..count, index..index] {
+            let here = (0..count).filter(|at| range.contains(at) && ours.contains(at)).count();
+            prop_assert_eq!(a.count_in(range.clone()) as usize, here, "{:?}", range);
+        }
         prop_assert_eq!(a == b, ours == theirs);
         prop_assert_eq!(&a, &of(count, &ours));
         prop_assert_ne!(a, of(count + 1, &ours));

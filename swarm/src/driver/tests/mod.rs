@@ -23,6 +23,7 @@ use minimodel_wire::{Bitfield, Consent, Frame, Hello, SignedOffer};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::chunk_maps::chunk_maps;
 use super::messages::SessionEvent;
 use super::session::{Session, SessionInputs};
 use super::settings::SessionLimits;
@@ -110,6 +111,7 @@ impl Memory {
             controls: steady(Controls::default()),
             limits: SessionLimits::default(),
             reports: mpsc::channel(1).0,
+            chunk_maps: chunk_maps().1,
         }
     }
 }
