@@ -4,8 +4,8 @@
 use minimodel::consent::{Grant, LogEntry, LogVerdict, NewGrant};
 
 use crate::model::{
-    Activated, Activation, Announcement, Consent, Entry, Finding, Fits, Limits, Moved, NewEntry, NewFetch,
-    NewShare, Pruned, Status, Transfer, TransferLimits,
+    Activated, Activation, Announcement, ChunkMap, Consent, Entry, Finding, Fits, Limits, Moved, NewEntry,
+    NewFetch, NewShare, Pruned, RateHistory, Span, Status, Transfer, TransferLimits,
 };
 use crate::problem::Problem;
 
@@ -29,6 +29,10 @@ pub trait Service: Send + Sync {
     fn fetch(&self, new: NewFetch) -> Answer<Transfer>;
     /// One transfer.
     fn transfer(&self, id: u64) -> Answer<Transfer>;
+    /// The map of a transfer's chunks in `cells` cells, 1 to 4096, or fewer. While it rests, from what is on disk.
+    fn chunks(&self, id: u64, cells: u32) -> Answer<ChunkMap>;
+    /// The rates of a transfer over a span of time; `None`: of all together.
+    fn history(&self, id: Option<u64>, span: Span) -> Answer<RateHistory>;
     /// Answers a transfer's consent question: records grants for its model; the transfer continues when they suffice.
     fn answer(&self, id: u64, consent: Consent) -> Answer<Transfer>;
     /// Lets a paused or failed transfer run again.

@@ -20,6 +20,7 @@ use crate::printer::Printer;
 use crate::progress::Counter;
 use crate::publisher::SignerObject;
 use crate::size::{show_rate, show_size};
+use crate::status::unheld;
 
 /// Interval of the status lines of a share, printed only if bytes were sent since the last.
 const SAY_EVERY: Duration = Duration::from_secs(10);
@@ -46,6 +47,8 @@ pub(crate) struct Moment {
     /// Connected peers, and how many of them send to this node.
     connected: usize,
     serving: usize,
+    /// Missing chunks that no connected peer has.
+    unheld: u32,
     peers: Vec<Peer>,
 }
 
@@ -65,6 +68,7 @@ impl From<&Snapshot> for Moment {
             cause: snapshot.idle.map(Cause::from),
             connected: snapshot.progress.peers as usize,
             serving: snapshot.progress.serving as usize,
+            unheld: snapshot.progress.unheld,
             peers: snapshot.peers.iter().map(peer).collect(),
         }
     }
@@ -81,6 +85,7 @@ impl Moment {
             cause: transfer.cause,
             connected: transfer.peers.len(),
             serving: transfer.peers.len(),
+            unheld: transfer.missing_unheld.map_or(0, |chunks| u32::try_from(chunks).unwrap_or(u32::MAX)),
             peers: transfer.peers.clone(),
         }
     }
@@ -120,6 +125,7 @@ impl Moments {
     pub(crate) fn tell(&mut self, moment: &Moment, counter: Option<&Counter>) -> Result<(), Failure> {
         if let Some(counter) = counter {
             counter.set(moment.have_bytes);
+            counter.set_unheld(moment.unheld);
         }
         if let Some(cause) = self.idle(moment.elapsed, moment.cause)? {
             if let Some(counter) = counter {
@@ -166,6 +172,11 @@ impl Moments {
             (peers, serving) if peers == serving => format!("{peers} peers"),
             (peers, serving) => format!("{serving} of {peers} peers"),
         };
+        if moment.connected > 0
+            && let Some(unheld) = unheld(moment.unheld.into())
+        {
+            aside.push_str(&format!(", {unheld}"));
+        }
         if self.teller.place == Place::Here {
             if moment.up_rate > 0 {
                 aside.push_str(&format!(", sending {}", show_rate(moment.up_rate)));

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use minimodel_swarm::driver::time_left;
+
 /// The rate is that of the last ten seconds: long enough to be steady, short enough to notice a stall.
 const WINDOW: Duration = Duration::from_secs(10);
 
@@ -41,11 +43,10 @@ impl Estimate {
         u64::try_from(gained.saturating_mul(1000) / milliseconds).ok()
     }
 
-    /// The time left at that rate; `None` while the rate is not known, or zero.
-    pub(super) fn left(&self) -> Option<Duration> {
-        let rate = self.bytes_per_second().filter(|rate| *rate > 0)?;
+    /// The time left at that rate; `None` while the rate is not known or zero, or where `unheld` chunks are with no connected peer.
+    pub(super) fn left(&self, unheld: u32) -> Option<Duration> {
         let (_, bytes) = self.samples.back()?;
-        Some(Duration::from_secs(self.total_bytes.saturating_sub(*bytes).div_ceil(rate)))
+        time_left(self.total_bytes.saturating_sub(*bytes), self.bytes_per_second()?, unheld)
     }
 }
 
@@ -62,9 +63,10 @@ mod tests {
         let mut estimate = Estimate::new(1000);
         estimate.sample(at(0), 0);
         estimate.sample(at(1), 500);
-        assert_eq!((estimate.bytes_per_second(), estimate.left()), (None, None));
+        assert_eq!((estimate.bytes_per_second(), estimate.left(0)), (None, None));
         estimate.sample(at(2), 600);
-        assert_eq!((estimate.bytes_per_second(), estimate.left()), (Some(300), Some(at(2))));
+        assert_eq!((estimate.bytes_per_second(), estimate.left(0)), (Some(300), Some(at(2))));
+        assert_eq!(estimate.left(1), None, "a chunk that no peer has comes at no rate");
     }
 
     #[test]
@@ -73,7 +75,7 @@ mod tests {
         for second in 0..=4 {
             estimate.sample(at(second), 9_000 + second * 10);
         }
-        assert_eq!((estimate.bytes_per_second(), estimate.left()), (Some(10), Some(at(96))));
+        assert_eq!((estimate.bytes_per_second(), estimate.left(0)), (Some(10), Some(at(96))));
     }
 
     #[test]
@@ -82,7 +84,7 @@ mod tests {
         for second in 0..30 {
             estimate.sample(at(second), (second * 100).min(1_000));
         }
-        assert_eq!((estimate.bytes_per_second(), estimate.left()), (Some(0), None));
+        assert_eq!((estimate.bytes_per_second(), estimate.left(0)), (Some(0), None));
     }
 
     #[test]

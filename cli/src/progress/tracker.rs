@@ -2,7 +2,7 @@
 //! stand still, and counting costs one atomic store.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,6 +27,8 @@ pub(crate) struct Progress {
 struct Shared {
     proven_bytes: AtomicU64,
     total_bytes: u64,
+    /// Missing chunks that no connected peer has.
+    unheld: AtomicU32,
     /// Name of the work (`verify`), and a remark on it (`3 peers`).
     label: String,
     aside: Mutex<String>,
@@ -46,6 +48,11 @@ impl Counter {
     /// Sets how many bytes are proven.
     pub(crate) fn set(&self, proven_bytes: u64) {
         self.shared.proven_bytes.store(proven_bytes, Ordering::Relaxed);
+    }
+
+    /// Sets how many missing chunks no connected peer has: while there are any, no time left is shown.
+    pub(crate) fn set_unheld(&self, chunks: u32) {
+        self.shared.unheld.store(chunks, Ordering::Relaxed);
     }
 
     /// Adds bytes.
@@ -124,6 +131,7 @@ impl Progress {
         let shared = Arc::new(Shared {
             proven_bytes: AtomicU64::new(0),
             total_bytes,
+            unheld: AtomicU32::new(0),
             label: label.to_owned(),
             aside: Mutex::new(String::new()),
             idle: Mutex::new(None),
@@ -191,7 +199,7 @@ fn snapshot<'a>(shared: &'a Shared, estimate: &Estimate) -> Snapshot<'a> {
         proven_bytes: shared.proven_bytes.load(Ordering::Relaxed).min(shared.total_bytes),
         total_bytes: shared.total_bytes,
         bytes_per_second: estimate.bytes_per_second(),
-        left: estimate.left(),
+        left: estimate.left(shared.unheld.load(Ordering::Relaxed)),
         idle: *shared.idle.lock().unwrap_or_else(PoisonError::into_inner),
     }
 }

@@ -9,4 +9,4 @@ mod words;
 
 pub(crate) use changes::changes;
 pub(crate) use page::page;
-pub(crate) use words::{about, kind, state};
+pub(crate) use words::{about, kind, state, unheld};

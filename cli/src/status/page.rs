@@ -166,6 +166,22 @@ mod tests {
     }
 
     #[test]
+    fn fetch_shows_time_left_or_what_no_connected_peer_has() {
+        let mut fetch = transfer(2, Kind::Fetch, State::Running);
+        fetch.peers = vec![peer("fast", 2 << 20)];
+        let said = |fetch: &Transfer| text(&status(vec![fetch.clone()]), 100)[4].trim().to_owned();
+        assert!(said(&fetch).starts_with("fast"), "neither is known");
+        (fetch.eta_seconds, fetch.missing_unheld) = (Some(90), Some(0));
+        assert_eq!(said(&fetch), "1 min 30 s left");
+        (fetch.eta_seconds, fetch.missing_unheld) = (None, Some(7));
+        assert_eq!(said(&fetch), "7 chunks that no connected peer has");
+        fetch.missing_unheld = Some(1);
+        assert_eq!(said(&fetch), "1 chunk that no connected peer has");
+        fetch.peers.clear();
+        assert_eq!(text(&status(vec![fetch]), 100).len(), 4, "no peer is connected, as the cause says");
+    }
+
+    #[test]
     fn nothing_and_nobody_are_said_in_words() {
         let mut nothing = status(Vec::new());
         (nothing.pid, nothing.now.paused) = (0, true);

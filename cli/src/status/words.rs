@@ -1,10 +1,13 @@
 //! Words for a transfer's kind, state and cause. Everything from outside is escaped here.
 
+use std::time::Duration;
+
 use minimodel::consent::Action;
 use minimodel_companion::doctor;
 use minimodel_companion::model::{Cause, Kind, State, Transfer};
 
 use crate::escape;
+use crate::size::show_duration;
 
 /// `share` or `fetch`.
 pub(crate) fn kind(kind: Kind) -> &'static str {
@@ -73,7 +76,10 @@ pub(super) fn why(transfer: &Transfer) -> Vec<String> {
             };
             vec![what.to_owned()]
         }
-        State::Running => cause.into_iter().map(|cause| format!("nothing moves: {cause}")).collect(),
+        State::Running => {
+            let idle = cause.map(|cause| format!("nothing moves: {cause}"));
+            idle.into_iter().chain(left(transfer)).collect()
+        }
         State::Paused => vec![format!("paused until `minimodel transfer start {id}`")],
         State::Done => vec![format!("checked and in place: {}", escape::path(transfer.path.as_ref()))],
         State::Failed => {
@@ -85,6 +91,23 @@ pub(super) fn why(transfer: &Transfer) -> Vec<String> {
             lines.push(format!("hint: {}", escape::shown(&problem.hint)));
             lines
         }
+    }
+}
+
+/// When a running fetch has every byte, or which chunks stand against knowing that. Where no peer is connected, the cause says so.
+fn left(transfer: &Transfer) -> Option<String> {
+    let left = transfer.eta_seconds.filter(|_| transfer.have_bytes < transfer.total_bytes);
+    let left = left.map(|seconds| format!("{} left", show_duration(Duration::from_secs(seconds))));
+    let missing = transfer.missing_unheld.filter(|_| !transfer.peers.is_empty());
+    left.or_else(|| unheld(missing?))
+}
+
+/// `7 chunks that no connected peer has`; `None` for none.
+pub(crate) fn unheld(chunks: u64) -> Option<String> {
+    match chunks {
+        0 => None,
+        1 => Some("1 chunk that no connected peer has".to_owned()),
+        more => Some(format!("{more} chunks that no connected peer has")),
     }
 }
 

@@ -5,36 +5,59 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::sse::{self, KeepAlive, Sse};
+use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::api::answer::{Api, Outcome, crowded};
+use crate::api::answer::{Api, Outcome, QueryParams, crowded};
+use crate::api::looked_at::LookedAt;
 use crate::api::request::Caller;
 use crate::api::server::stopped;
-use crate::model::Event;
+use crate::model::{Event, USUAL_CELLS, validate};
 
 /// Events buffered for one client; beyond them its position in the broadcast queue of all clients waits.
 const AHEAD: usize = 16;
 
+/// The query of the stream.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    chunks: Option<u64>,
+    #[serde(default)]
+    cells: Option<u32>,
+}
+
 /// The whole picture, then changes, for as long as the client listens or the companion runs.
 #[utoipa::path(
     get, path = "/v1/events",
+    params(
+        ("chunks" = Option<u64>, Query, description = "A transfer: `chunks` events show the map of its chunks."),
+        ("cells" = Option<u32>, Query, minimum = 1, maximum = 4096, description = "Cells of that map; 1024 if left out."),
+    ),
     responses((status = 200, content_type = "text/event-stream", body = Event,
         description = "A stream: `event` is the kind, `id` counts, `data` is one Event."))
 )]
 pub(crate) async fn events(
     State(api): State<Api>,
     caller: Caller,
+    QueryParams(asked): QueryParams<Asked>,
 ) -> Outcome<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>> {
+    let cells = validate::cells(asked.cells.unwrap_or(USUAL_CELLS))?;
+    if let Some(id) = asked.chunks {
+        // A transfer that is not there is refused; one whose chunks are not known yet is looked at until they are.
+        api.quick(move |service| service.transfer(id)).await?;
+    }
     let permit = Arc::clone(&api.streams).try_acquire_owned().map_err(|_| crowded())?;
     // Subscribes before taking the snapshot: a change in between is sent twice rather than lost.
     let changes = api.events.subscribe();
     let snapshot = snapshot(&api).await?;
     let (sender, receiver) = mpsc::channel(AHEAD);
     let interval = api.limits.keep_alive;
-    tokio::spawn(feed(api, Feed { sender, id: 0, caller }, snapshot, changes, permit));
+    let looked_at = asked.chunks.map(|id| LookedAt::new(id, cells));
+    tokio::spawn(feed(api, Feed { sender, id: 0, caller, looked_at }, snapshot, changes, permit));
     Ok(Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new().interval(interval)))
 }
 
@@ -43,12 +66,30 @@ struct Feed {
     sender: mpsc::Sender<Result<sse::Event, Infallible>>,
     id: u64,
     caller: Caller,
+    /// The transfer whose chunks it shows.
+    looked_at: Option<LookedAt>,
 }
 
 impl Feed {
+    /// Waits until a map of chunks is to be made; for ever if the client asked for none.
+    async fn look_is_due(&self) {
+        match &self.looked_at {
+            Some(looked_at) => looked_at.due().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Makes the map of chunks; `None` if it is as it was.
+    async fn look(&mut self, api: &Api) -> Option<Event> {
+        self.looked_at.as_mut()?.look(api).await
+    }
+
     /// Sends an event; false when the client is gone.
     async fn send(&mut self, event: Event) -> bool {
         self.id += 1;
+        if let Some(looked_at) = &mut self.looked_at {
+            looked_at.note(&event);
+        }
         let made = sse::Event::default().id(self.id.to_string()).event(name(&event));
         let made = made.json_data(event);
         // An event is plain data, which always has a JSON form.
@@ -79,19 +120,24 @@ async fn feed(
     });
     loop {
         let change = tokio::select! {
-            // Changes that precede the shutdown are sent before it.
+            // Changes that precede the shutdown are sent before it. A map is due twice a second at most, and holds up nothing.
             biased;
-            change = changes.recv() => change,
+            () = feed.look_is_due() => Ok(None),
+            change = changes.recv() => change.map(Some),
             () = feed.sender.closed() => return,
             () = &mut ended => return,
             () = &mut stop => Err(RecvError::Closed),
         };
         let told = match change {
-            Ok(Event::Stopping) | Err(RecvError::Closed) => {
+            Ok(None) => match feed.look(&api).await {
+                Some(map) => feed.send(map).await,
+                None => true,
+            },
+            Ok(Some(Event::Stopping)) | Err(RecvError::Closed) => {
                 feed.send(Event::Stopping).await;
                 return;
             }
-            Ok(event) => feed.send(event).await,
+            Ok(Some(event)) => feed.send(event).await,
             Err(RecvError::Lagged(_)) => {
                 // Missed changes may include removals, so the earlier snapshot is void, not just out of date.
                 changes = changes.resubscribe();
@@ -120,6 +166,7 @@ fn name(event: &Event) -> &'static str {
     match event {
         Event::Transfer { .. } => "transfer",
         Event::Removed { .. } => "removed",
+        Event::Chunks { .. } => "chunks",
         Event::Consent => "consent",
         Event::Library => "library",
         Event::Limits => "limits",

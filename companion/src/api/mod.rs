@@ -5,6 +5,7 @@ mod answer;
 mod document;
 mod events;
 mod guard;
+mod looked_at;
 mod metrics;
 mod page;
 mod request;

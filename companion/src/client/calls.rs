@@ -9,8 +9,8 @@ use super::{Client, Patience, read, text};
 use crate::api::types;
 use crate::api::{Fitted, Kept};
 use crate::model::{
-    Activated, Activation, Announcement, Consent, Entry, Finding, Fits, Limits, Moved, NewEntry, NewFetch,
-    NewShare, Pruned, Status, Transfer, TransferLimits,
+    Activated, Activation, Announcement, ChunkMap, Consent, Entry, Finding, Fits, Limits, Moved, NewEntry,
+    NewFetch, NewShare, Pruned, RateHistory, Span, Status, Transfer, TransferLimits,
 };
 use crate::service::{Answer, Service};
 
@@ -90,6 +90,15 @@ impl Service for Client {
 
     fn transfer(&self, id: u64) -> Answer<Transfer> {
         self.get(&format!("/v1/transfers/{id}"))
+    }
+
+    fn chunks(&self, id: u64, cells: u32) -> Answer<ChunkMap> {
+        self.get(&format!("/v1/transfers/{id}/chunks?cells={cells}"))
+    }
+
+    fn history(&self, id: Option<u64>, span: Span) -> Answer<RateHistory> {
+        let of = id.map_or_else(String::new, |id| format!("/transfers/{id}"));
+        self.get(&format!("/v1{of}/history?span={}", span.seconds()))
     }
 
     fn answer(&self, id: u64, consent: Consent) -> Answer<Transfer> {

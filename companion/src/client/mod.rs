@@ -88,7 +88,21 @@ impl Client {
     ///
     /// The companion does not answer, or has too many event streams.
     pub fn events(&self) -> Result<Events, Problem> {
-        let response = self.send(&Method::GET, "/v1/events", Patience::Stream, &())?;
+        self.stream("/v1/events")
+    }
+
+    /// As [`Self::events`], with the map of the chunks of one transfer ([`Event::Chunks`](crate::model::Event::Chunks)) in this
+    /// many cells, or fewer: at first, then as it changes, twice a second at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::events`]; there is no such transfer, or the cells are not 1 to 4096.
+    pub fn events_with_chunks(&self, transfer: u64, cells: u32) -> Result<Events, Problem> {
+        self.stream(&format!("/v1/events?chunks={transfer}&cells={cells}"))
+    }
+
+    fn stream(&self, path: &str) -> Result<Events, Problem> {
+        let response = self.send(&Method::GET, path, Patience::Stream, &())?;
         let reader = response.into_body().into_with_config().limit(u64::MAX).reader();
         Ok(Events::new(Box::new(reader)))
     }

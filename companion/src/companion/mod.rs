@@ -13,6 +13,7 @@
 mod accounts;
 mod announce;
 mod checks;
+mod chunks;
 mod consents;
 mod desired;
 mod global_limits;
@@ -63,6 +64,7 @@ use self::state::State;
 use self::table::TransferTable;
 use self::threads::{start_lease_writer, start_reconciler};
 use crate::db::{Db, DbError};
+use crate::history::Histories;
 use crate::host::Host;
 use crate::library::Library;
 use crate::model::Event;
@@ -156,7 +158,9 @@ impl Companion {
             consents.end_leftovers(&db, &mut table)?;
         }
         let head = consents.book.head();
+        let is_there = |id| table.get(id).is_some();
         let state = State {
+            rates: Histories::load(&db, is_there, now_unix())?,
             table,
             runs: Runs::default(),
             retries: Retries::default(),
@@ -269,6 +273,7 @@ impl Core {
             }
             state.is_stale = false;
             self.reconcile(&mut state);
+            state.sample_rates(now_unix());
             let head = state.consents.book.newest().cloned();
             let is_due = flushed.elapsed() >= FLUSH_EVERY;
             if is_due || head != kept {
@@ -276,7 +281,7 @@ impl Core {
                 drop(state);
                 if is_due {
                     flushed = Instant::now();
-                    self.flush();
+                    self.flush(false);
                 }
                 if keep_head(&self.db, head.as_ref()).is_ok() {
                     kept = head;
@@ -291,15 +296,17 @@ impl Core {
         let waited = self.wakeup.wait_timeout_while(state, LAST_WORK, |state| !state.runs.are_over());
         drop(waited.unwrap_or_else(PoisonError::into_inner).0);
         self.accounts.end_leases();
-        self.flush();
+        self.flush(true);
     }
 
-    /// Writes transferred bytes to the database; after a disk error the next flush tries again. Call it without the lock of
-    /// [`State`], since it waits for the disk.
-    fn flush(&self) {
+    /// Writes transferred bytes to the database, and rates once a minute; after a disk error the next flush tries again. Call it
+    /// without the lock of [`State`], since it waits for the disk.
+    fn flush(&self, is_end: bool) {
         let now = now_unix();
         self.accounts.turn(now);
         let _ = self.accounts.flush(&self.db, now);
+        let rates = self.lock().rates.take_unwritten(now, is_end);
+        let _ = rates.map(|rates| rates.write(&self.db));
     }
 }
 

@@ -9,6 +9,7 @@ use minimodel_wire::SignedOffer;
 use super::desired::Desired;
 use super::moved_bytes::MovedBytes;
 use super::row::TransferRow;
+use crate::history::Point;
 use crate::model::{Cause, Peer};
 
 /// The UDP ports of a run.
@@ -96,6 +97,7 @@ impl RunningTransfer {
     /// Returns the connected peers.
     pub(super) fn peers(&self) -> Vec<Peer> {
         let Some(snapshot) = &self.snapshot else { return Vec::new() };
+        let share = |have: u32| f64::from(have) / f64::from(snapshot.progress.total.max(1));
         let view = |view: &minimodel_swarm::driver::PeerView| Peer {
             peer: view.peer.to_string(),
             received_bytes: view.received_bytes,
@@ -105,6 +107,10 @@ impl RunningTransfer {
             rtt_ms: view.rtt.as_secs_f64() * 1e3,
             have: view.have,
             choking_us: view.choking_us,
+            address: view.address.to_string(),
+            share: share(view.have),
+            choked_by_us: view.we_choke,
+            blamed: view.blamed,
             cause: view.idle.map(Cause::from),
         };
         snapshot.peers.iter().map(view).collect()
@@ -163,6 +169,12 @@ impl Runs {
         let mut running = self.running.remove(&id)?;
         self.last_snapshots.extend(running.snapshot.take().map(|snapshot| (id, snapshot)));
         Some(running)
+    }
+
+    /// Returns the rates of the running transfers.
+    pub(super) fn rates(&self) -> impl Iterator<Item = (u64, Point)> {
+        let rates = |snapshot: &Snapshot| Point { down: snapshot.down_rate, up: snapshot.up_rate };
+        self.running.iter().filter_map(move |(&id, running)| Some((id, rates(running.snapshot.as_deref()?))))
     }
 
     /// Asks the run of a removed transfer to stop, and forgets its snapshots; returns the number of the run.

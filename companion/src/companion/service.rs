@@ -12,8 +12,8 @@ use crate::doctor;
 use crate::limits::{ledger, schedule};
 use crate::model::validate;
 use crate::model::{
-    Activated, Activation, Announcement, Consent, Entry, EntryState, Event, Finding, Fits, Limits, Moved,
-    NewEntry, NewFetch, NewShare, Pruned, Status, Transfer, TransferLimits,
+    Activated, Activation, Announcement, ChunkMap, Consent, Entry, EntryState, Event, Finding, Fits, Limits,
+    Moved, NewEntry, NewFetch, NewShare, Pruned, RateHistory, Span, Status, Transfer, TransferLimits,
 };
 use crate::problem::Problem;
 use crate::service::{Answer, Service};
@@ -51,6 +51,16 @@ impl Service for Companion {
 
     fn transfer(&self, id: u64) -> Answer<Transfer> {
         self.core.view(&self.core.lock(), id)
+    }
+
+    fn chunks(&self, id: u64, cells: u32) -> Answer<ChunkMap> {
+        self.core.chunk_map(id, validate::cells(cells)?)
+    }
+
+    fn history(&self, id: Option<u64>, span: Span) -> Answer<RateHistory> {
+        let state = self.core.lock();
+        id.map(|id| state.table.row(id)).transpose()?;
+        Ok(state.rates.of(id, span, now_unix()))
     }
 
     fn answer(&self, id: u64, consent: Consent) -> Answer<Transfer> {

@@ -18,6 +18,7 @@ use super::row::TransferRow;
 use super::running::Runs;
 use super::table::TransferTable;
 use crate::doctor::ListenAt;
+use crate::history::Histories;
 use crate::library::Library;
 use crate::model::Kind;
 
@@ -28,6 +29,7 @@ pub(super) struct State {
     pub(super) retries: Retries,
     pub(super) consents: ConsentState,
     pub(super) limits: GlobalLimits,
+    pub(super) rates: Histories,
     pub(super) is_ending: bool,
     /// The reconciler must run now.
     pub(super) is_stale: bool,
@@ -85,6 +87,11 @@ impl State {
             controls.sources = running.control.controls().sources;
         }
         controls
+    }
+
+    /// Keeps the rates of this second.
+    pub(super) fn sample_rates(&mut self, now_unix: u64) {
+        self.rates.sample(now_unix, self.runs.rates());
     }
 
     /// Returns the library entries that transfers use now or will use when they resume.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::row::TransferRow;
 use crate::db::{Change, Db, DbError, Table, number_key};
+use crate::history;
 use crate::problem::{Problem, code};
 
 /// All transfers by number. A row is written to the database before it changes in memory, except in [`Self::keep`].
@@ -90,7 +91,10 @@ impl TransferTable {
     }
 
     pub(super) fn remove(&mut self, id: u64) -> Result<Option<TransferRow>, Problem> {
-        self.db.change::<_, DbError>(|change| change.remove(Table::Transfers, &number_key(id)))?;
+        self.db.change::<_, DbError>(|change| {
+            history::remove(change, id)?;
+            change.remove(Table::Transfers, &number_key(id))
+        })?;
         Ok(self.rows.remove(&id))
     }
 }

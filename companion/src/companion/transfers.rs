@@ -355,6 +355,7 @@ impl Core {
             }
         }
         state.retries.clear(id);
+        state.rates.forget(id);
         if let Some(run) = state.runs.drain(id) {
             self.accounts.rule(run, Rules::default());
         }

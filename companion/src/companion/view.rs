@@ -1,5 +1,7 @@
 //! Status of transfers for clients of the companion.
 
+use std::path::PathBuf;
+
 use minimodel::Identity;
 use minimodel::clock::utc;
 use minimodel::transfer::Target;
@@ -7,6 +9,7 @@ use minimodel_swarm::driver::Idle;
 use minimodel_verifier::Manifest;
 
 use super::Core;
+use super::chunks::is_whole;
 use super::desired::Desired;
 use super::row::{FinalState, PlacedFile, TransferRow};
 use super::running::{RunningTransfer, idle_seconds};
@@ -99,7 +102,9 @@ impl Core {
         let now = running.and_then(|running| running.snapshot.as_ref());
         let snapshot = now.map(|snapshot| &**snapshot).or_else(|| all.runs.last_snapshot(id));
         let total_bytes = manifest.as_ref().map_or(0, |manifest| manifest.byte_count());
-        let is_whole = row.kind == Kind::Share || matches!(row.end, Some(FinalState::Done(_)));
+        let is_whole = is_whole(row);
+        let chunks_total = manifest.as_ref().map_or(0, |manifest| manifest.chunk_count());
+        let fetched = now.filter(|_| row.kind == Kind::Fetch && state == Stands::Running);
         Transfer {
             id,
             kind: row.kind,
@@ -126,6 +131,11 @@ impl Core {
             limits: row.limits.clone(),
             have_bytes: if is_whole { total_bytes } else { snapshot.map_or(0, |s| s.have_bytes) },
             total_bytes,
+            chunks_total,
+            chunks_have: if is_whole { chunks_total } else { snapshot.map_or(0, |s| s.progress.have.into()) },
+            chunks_in_flight: now.map_or(0, |s| s.progress.in_flight().into()),
+            missing_unheld: fetched.map(|s| s.progress.unheld.into()),
+            eta_seconds: fetched.and_then(|s| s.time_left()).map(|left| left.as_secs()),
             received_bytes: snapshot.map_or(0, |s| s.received_bytes),
             sent_bytes: snapshot.map_or(0, |s| s.sent_bytes),
             down_rate: now.map_or(0, |s| s.down_rate),
@@ -143,7 +153,7 @@ impl Core {
         if let Some(FinalState::Done(PlacedFile { path, receipt })) = &row.end {
             return (shown(path), Some(shown(receipt)));
         }
-        let folder = row.path.clone().or_else(|| self.library.folder_of(row.entry?).ok());
+        let folder = self.folder_of(row);
         let path = match (row.kind, manifest) {
             (Kind::Fetch, Some(manifest)) => folder.and_then(|folder| {
                 Target::new(&folder, manifest, None).map(|target| target.artifact).ok().or(Some(folder))
@@ -151,6 +161,11 @@ impl Core {
             _ => folder,
         };
         (path.map(|path| shown(&path)).unwrap_or_default(), None)
+    }
+
+    /// Returns the file of a share or the folder of a fetch; `None` while the library has none for it.
+    pub(super) fn folder_of(&self, row: &TransferRow) -> Option<PathBuf> {
+        row.path.clone().or_else(|| self.library.folder_of(row.entry?).ok())
     }
 
     /// Returns what the user sees of a transfer before being asked for consent.

@@ -5,6 +5,7 @@
 //! Times are RFC 3339 UTC (`..._utc`) or seconds since 1970 (`..._unix`), sizes bytes, rates payload bytes a second. Swarm ids
 //! are 64 lowercase hex digits, peers their base32 ids.
 
+mod chunks;
 mod consent;
 mod library;
 mod limits;
@@ -13,6 +14,7 @@ mod status;
 mod transfer;
 pub mod validate;
 
+pub use self::chunks::{ChunkMap, MAX_CELLS, RateHistory, Span, USUAL_CELLS};
 pub(crate) use self::consent::ActionSchema;
 pub use self::consent::{Announcement, Consent, Question};
 pub use self::library::{Activated, Activation, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};

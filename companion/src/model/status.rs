@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::chunks::ChunkMap;
 use super::limits::{Limits, Rates};
 use super::transfer::Transfer;
 
@@ -53,6 +54,13 @@ pub enum Event {
     Removed {
         /// Which.
         id: u64,
+    },
+    /// The map of chunks changed, of the transfer that the stream was asked for. Only streams say it.
+    Chunks {
+        /// Which transfer.
+        id: u64,
+        /// Its chunks.
+        map: Box<ChunkMap>,
     },
     /// Grants changed.
     Consent,

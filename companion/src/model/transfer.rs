@@ -173,6 +173,19 @@ pub struct Peer {
     pub choking_us: bool,
     /// Why it sends nothing although something is wanted of it.
     pub cause: Option<Cause>,
+    /// The UDP address at which it is connected.
+    #[serde(default)]
+    pub address: String,
+    /// The part of the file that it has, 0 to 1.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 1)]
+    pub share: f64,
+    /// We let it ask for nothing now.
+    #[serde(default)]
+    pub choked_by_us: bool,
+    /// It broke a rule of the protocol in this run.
+    #[serde(default)]
+    pub blamed: bool,
 }
 
 /// A share or a fetch.
@@ -218,6 +231,22 @@ pub struct Transfer {
     pub have_bytes: u64,
     /// Bytes of the artifact; 0 while not known.
     pub total_bytes: u64,
+    /// Chunks of the artifact; 0 while not known.
+    #[serde(default)]
+    pub chunks_total: u64,
+    /// Chunks that are proven and on disk.
+    #[serde(default)]
+    pub chunks_have: u64,
+    /// Chunks that were asked of peers and are not proven yet.
+    #[serde(default)]
+    pub chunks_in_flight: u64,
+    /// Missing chunks that no connected peer has; none where no fetch runs.
+    #[serde(default)]
+    pub missing_unheld: Option<u64>,
+    /// Seconds until every byte is here, at the rate of now; none while that is not known: nothing comes, or a missing chunk is
+    /// with no connected peer.
+    #[serde(default)]
+    pub eta_seconds: Option<u64>,
     /// Payload bytes received in this run.
     pub received_bytes: u64,
     /// Payload bytes sent in this run.

@@ -8,7 +8,8 @@ use minimodel::publishers::{PublisherKey, Signer};
 use minimodel_verifier::shown::ascii;
 use minimodel_wire::{PeerId, SignedOffer};
 
-use super::{Activation, Consent, NewEntry, NewFetch, NewShare};
+use super::chunks::MAX_CELLS;
+use super::{Activation, Consent, NewEntry, NewFetch, NewShare, Span};
 use crate::problem::{Problem, code};
 
 /// Most offers of one fetch. The swarm itself reports further peers.
@@ -40,6 +41,30 @@ pub fn fetch(new: &NewFetch) -> Result<(), Problem> {
         text.parse::<PublisherKey>().map_err(|error| not_a_key(text, &error))?;
     }
     optional_consent(new.consent.as_ref())
+}
+
+/// Checks the number of cells of a map of chunks.
+///
+/// # Errors
+///
+/// None, or more than [`MAX_CELLS`].
+pub fn cells(cells: u32) -> Result<u32, Problem> {
+    if (1..=MAX_CELLS).contains(&cells) {
+        return Ok(cells);
+    }
+    let hint = format!("ask for 1 to {MAX_CELLS} cells");
+    Err(Problem::new(code::USAGE, format!("a map cannot have {cells} cells"), hint))
+}
+
+/// Finds the span of a history.
+///
+/// # Errors
+///
+/// There is no history over so many seconds.
+pub fn span(seconds: u64) -> Result<Span, Problem> {
+    let hint = "ask for the last 600 or the last 86400 seconds";
+    Span::of(seconds)
+        .ok_or_else(|| Problem::new(code::USAGE, format!("there is no history of {seconds} seconds"), hint))
 }
 
 /// Checks a share: an entry of the library, or a manifest and a file.

@@ -19,9 +19,11 @@ const TRANSFER: &str = concat!(
     r#""question":{"needs":["serve"],"may":["publish"],"subject":[["size","1"]]},"model_id":"","model_version":"","#,
     r#""publisher":{"id":"alice","key":null,"standing":"unsigned","known":[],"pinned":null},"swarm_id":"","path":"","#,
     r#""receipt":null,"entry":null,"offer":null,"publishes":false,"allow":[],"#,
-    r#""limits":{"up":null,"down":null,"slots":4},"have_bytes":0,"total_bytes":0,"received_bytes":0,"sent_bytes":0,"#,
+    r#""limits":{"up":null,"down":null,"slots":4},"have_bytes":0,"total_bytes":0,"chunks_total":0,"#,
+    r#""chunks_have":0,"chunks_in_flight":0,"missing_unheld":7,"eta_seconds":null,"received_bytes":0,"sent_bytes":0,"#,
     r#""down_rate":0,"up_rate":0,"peers":[{"peer":"p","received_bytes":0,"sent_bytes":0,"down_rate":0,"up_rate":0,"#,
-    r#""rtt_ms":2.5,"have":0,"choking_us":true,"cause":"peer-slow"}],"run_seconds":0.0,"#,
+    r#""rtt_ms":2.5,"have":0,"choking_us":true,"cause":"peer-slow","address":"[::1]:4433","#,
+    r#""share":0.5,"choked_by_us":false,"blamed":true}],"run_seconds":0.0,"#,
     r#""idle_seconds":{"no-source":1.5},"created_utc":"","is_new":false}}"#,
 );
 
@@ -49,8 +51,12 @@ fn transfer() -> Event {
             rtt_ms: 2.5,
             choking_us: true,
             cause: Some(Cause::PeerSlow),
+            address: "[::1]:4433".into(),
+            share: 0.5,
+            blamed: true,
             ..Peer::default()
         }],
+        missing_unheld: Some(7),
         idle_seconds: BTreeMap::from([(Cause::NoSource, 1.5)]),
         ..Transfer::default()
     };
@@ -67,6 +73,14 @@ fn is<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, text: &str
 fn every_form_of_a_body_is_as_in_version_1() {
     is(&transfer(), TRANSFER);
     is(&Event::Removed { id: 3 }, r#"{"event":"removed","id":3}"#);
+    let map = ChunkMap { chunks: 9, chunk_bytes: 4, cells: 1, have: vec![255], ..ChunkMap::default() };
+    is(
+        &Event::Chunks { id: 3, map: Box::new(map) },
+        concat!(
+            r#"{"event":"chunks","id":3,"map":{"chunks":9,"chunk_bytes":4,"cells":1,"have":"/w==","#,
+            r#""in_flight":"","least_holders":""}}"#
+        ),
+    );
     is(&Event::Resync, r#"{"event":"resync"}"#);
     is(&Activation::default(), "{}");
     let consent = r#"{"actions":["fetch"],"by":"api","expires_unix":null,"quota_bytes":null}"#;

@@ -90,6 +90,10 @@ fn script(service: &dyn Service) -> Vec<(&'static str, Answer<String>)> {
     said.add("pause", service.pause(1));
     said.add("limit", service.limit(1, TransferLimits { up: None, down: Some(2), slots: None }));
     said.add("transfer", service.transfer(1));
+    said.add("chunks", service.chunks(1, 1));
+    said.add("chunks", service.chunks(1, 4_096));
+    said.add("history", service.history(Some(1), Span::Minutes));
+    said.add("history", service.history(None, Span::Day));
     said.add("announce", service.announce(1, consent(&[Action::Publish])));
     said.add("announce", service.announce(1, consent(&[Action::Publish])));
     said.add("announcements", service.announcements());
@@ -132,6 +136,8 @@ fn script(service: &dyn Service) -> Vec<(&'static str, Answer<String>)> {
     said.add("stop", service.stop());
     // Unknown numbers and names.
     said.add("transfer", service.transfer(u64::MAX));
+    said.add("chunks", service.chunks(99, 9));
+    said.add("history", service.history(Some(99), Span::Day));
     said.add("forget", service.forget(1));
     said.add("start", service.start(99));
     said.add("revoke", service.revoke(99));
@@ -241,6 +247,16 @@ fn malformed_request_body_is_a_json_problem_and_changes_nothing() {
         "GET /v1/moved?day=1",
         "GET /v1/moved?days=-1",
         "GET /v1/moved?days=1&days=2",
+        "GET /v1/transfers/1/chunks?cells=0",
+        "GET /v1/transfers/1/chunks?cells=4097",
+        "GET /v1/transfers/1/chunks?cells=-1",
+        "GET /v1/transfers/1/chunks?cell=1",
+        "GET /v1/transfers/1/history?span=601",
+        "GET /v1/history?span=",
+        "GET /v1/history?seconds=600",
+        "GET /v1/events?chunks=x",
+        "GET /v1/events?chunks=1&cells=0",
+        "GET /v1/events?transfer=1",
     ] {
         assert_eq!(status(&running.request(line, "", "")), 400, "{line}");
     }

@@ -23,6 +23,8 @@ pub(crate) struct State {
     pub(crate) announcements: Vec<Announcement>,
     pub(crate) entries: BTreeMap<u64, (Entry, String)>,
     pub(crate) stops: u32,
+    /// Maps of chunks that were made.
+    pub(crate) maps: u32,
 }
 
 /// The service in memory.
@@ -101,6 +103,10 @@ impl State {
             have: u32::MAX,
             choking_us: true,
             cause: Some(Cause::PeerSlow),
+            address: "[2001:db8::1]:4433".into(),
+            share: 0.75,
+            choked_by_us: true,
+            blamed: true,
         };
         let transfer = Transfer {
             id,
@@ -126,6 +132,11 @@ impl State {
             limits: TransferLimits { up: Some(1), down: None, slots: Some(3) },
             have_bytes: 10,
             total_bytes: 20,
+            chunks_total: 21,
+            chunks_have: 12,
+            chunks_in_flight: 13,
+            missing_unheld: Some(14),
+            eta_seconds: Some(u64::MAX),
             received_bytes: 30,
             sent_bytes: 40,
             down_rate: 50,
@@ -203,6 +214,32 @@ impl Service for Memory {
 
     fn transfer(&self, id: u64) -> Answer<Transfer> {
         self.change(id, |_| ())
+    }
+
+    fn chunks(&self, id: u64, cells: u32) -> Answer<ChunkMap> {
+        let transfer = self.transfer(id)?;
+        let have = u8::try_from(transfer.chunks_have).unwrap();
+        self.state().maps += 1;
+        Ok(ChunkMap {
+            chunks: u32::MAX,
+            chunk_bytes: 1 << 20,
+            cells,
+            have: vec![have; cells as usize],
+            in_flight: vec![0; cells as usize],
+            least_holders: (0..cells).map(|cell| (cell % 256) as u8).collect(),
+        })
+    }
+
+    fn history(&self, id: Option<u64>, span: Span) -> Answer<RateHistory> {
+        id.map(|id| self.transfer(id)).transpose()?;
+        let point = |at: u64| (at > 5).then_some(u64::MAX - at);
+        Ok(RateHistory {
+            span: span.seconds(),
+            step_seconds: span.step(),
+            from_unix: id.unwrap_or_default(),
+            down: (0..600).map(point).collect(),
+            up: vec![None; 600],
+        })
     }
 
     fn answer(&self, id: u64, consent: Consent) -> Answer<Transfer> {

@@ -1,5 +1,6 @@
 //! The routes. Each is written once, together with its description in the OpenAPI document, so the two cannot differ.
 
+mod chunks;
 mod consent;
 mod library;
 mod sessions;
@@ -38,6 +39,9 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(transfers::start))
         .routes(routes!(transfers::pause))
         .routes(routes!(transfers::limit))
+        .routes(routes!(chunks::chunks))
+        .routes(routes!(chunks::history))
+        .routes(routes!(chunks::history_of_all))
         .routes(routes!(consent::announcement, consent::announce, consent::unannounce))
         .routes(routes!(consent::announcements))
         .routes(routes!(consent::grants, consent::grant))
