@@ -72,8 +72,8 @@ impl Disk for RealDisk {
         {
             return Err(OpenError::Refused(found));
         }
-        let file = RealFile(open_plain(self.directory.base(), Path::new(name), how)?);
-        match DiskFile::stat(&file)?.refusal(how) {
+        let (file, found) = RealFile::of(open_plain(self.directory.base(), Path::new(name), how)?)?;
+        match found.refusal(how) {
             // The file was just created: what a file system without owners and modes says of it does not matter.
             Some(Refusal::Foreign | Refusal::Shared) if how == Open::New => Ok(file),
             Some(found) => Err(OpenError::Refused(found)),
@@ -117,9 +117,19 @@ impl Disk for RealDisk {
 
 /// An open file of this machine.
 #[derive(Debug)]
-pub struct RealFile(File);
+pub struct RealFile {
+    file: File,
+    /// The file system of the file when it was opened, which it never leaves.
+    device: u64,
+}
 
 impl RealFile {
+    /// An open file, and what it is now.
+    fn of(file: File) -> io::Result<(Self, FileStat)> {
+        let found = file_stat(&os::stat_file(&file)?);
+        Ok((Self { file, device: found.device }, found))
+    }
+
     /// Opens a file that a user named, for reading: no symlink, regular, any number of names.
     pub(super) fn open_read(path: &Path) -> Result<Self, OpenError> {
         if let Ok(stat) = os::stat(path)
@@ -127,8 +137,8 @@ impl RealFile {
         {
             return Err(OpenError::Refused(found));
         }
-        let file = Self(open_plain(Base::current(), path, Open::Read)?);
-        match DiskFile::stat(&file)?.not_a_file {
+        let (file, found) = Self::of(open_plain(Base::current(), path, Open::Read)?)?;
+        match found.not_a_file {
             Some(found) => Err(OpenError::Refused(found)),
             None => Ok(file),
         }
@@ -137,31 +147,36 @@ impl RealFile {
 
 impl DiskFile for RealFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        minimodel_verifier::os::read_at(&self.0, buffer, offset)
+        minimodel_verifier::os::read_at(&self.file, buffer, offset)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        step("write", || os::write_at(&self.0, bytes, offset))
+        step("write", || os::write_at(&self.file, bytes, offset))
     }
 
     fn set_len(&self, byte_count: u64) -> io::Result<()> {
-        step("set_len", || self.0.set_len(byte_count))
+        step("set_len", || self.file.set_len(byte_count))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        step("sync", || os::sync_data(&self.0))
+        step("sync", || os::sync_data(&self.file))
     }
 
     fn stat(&self) -> io::Result<FileStat> {
-        Ok(file_stat(&os::stat_file(&self.0)?))
+        let mut found = file_stat(&os::stat_file(&self.file)?);
+        // Wine 8 says 0 for a file that was renamed while it was open.
+        if found.device == 0 {
+            found.device = self.device;
+        }
+        Ok(found)
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        os::try_lock(&self.0)
+        os::try_lock(&self.file)
     }
 
     fn forget_cache(&self) {
-        os::forget_cache(&self.0);
+        os::forget_cache(&self.file);
     }
 }
 
@@ -199,7 +214,19 @@ fn file_stat(stat: &os::Stat) -> FileStat {
 
 #[cfg(test)]
 mod tests {
+    use super::super::create::is_named;
     use super::*;
+
+    #[test]
+    fn a_file_renamed_while_open_is_still_its_name_s_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(folder.path()).unwrap();
+        let file = disk.open("from", Open::New).unwrap();
+        disk.rename_noreplace("from", "to").unwrap();
+        assert!(is_named(&disk, "to", &file).unwrap());
+        drop(disk.open("from", Open::New).unwrap());
+        assert!(!is_named(&disk, "from", &file).unwrap());
+    }
 
     /// The rename on a file system without the flag.
     // Rows: E11, E17
