@@ -52,7 +52,7 @@ pub(super) struct World {
     locks: BTreeMap<u64, u64>,
     pub(super) next: u64,
     calls: u64,
-    failing: BTreeMap<u64, i32>,
+    failing: BTreeMap<u64, io::ErrorKind>,
     halt_after: Option<u64>,
     space: Option<u64>,
     longest_write: Option<usize>,
@@ -102,10 +102,11 @@ impl MemDisk {
         self.lock().calls
     }
 
-    /// Makes the call with this number (the first is 0) fail with this OS error. A failed sync drops what it
-    /// should have made durable, as Linux does, until [`DiskFile::forget_cache`] shows the loss.
-    pub fn fail_call(&self, number: u64, os_error: i32) {
-        self.lock().failing.insert(number, os_error);
+    /// Makes the call with this number (the first is 0) fail with an error of this kind; [`io::ErrorKind::Other`] is that of a
+    /// failing device (EIO). A failed sync drops what it should have made durable, as Linux does, until
+    /// [`DiskFile::forget_cache`] shows the loss.
+    pub fn fail_call(&self, number: u64, kind: io::ErrorKind) {
+        self.lock().failing.insert(number, kind);
     }
 
     /// Makes every call from this number on fail: the process is as good as killed there.
@@ -338,7 +339,11 @@ impl World {
         if self.is_halted() {
             return Err(os::device_error());
         }
-        self.failing.get(&number).map_or(Ok(()), |&error| Err(io::Error::from_raw_os_error(error)))
+        match self.failing.get(&number) {
+            None => Ok(()),
+            Some(io::ErrorKind::Other) => Err(os::device_error()),
+            Some(&kind) => Err(kind.into()),
+        }
     }
 
     /// Whether the latest call came after the halt: then it must not have any effect, that of a failure included.

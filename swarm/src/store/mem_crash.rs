@@ -72,6 +72,8 @@ impl MemDisk {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::super::disk::{Disk, DiskFile, Open};
     use super::*;
 
@@ -110,7 +112,7 @@ mod tests {
         let file = disk.open("a", Open::New).unwrap();
         disk.sync_dir().unwrap();
         file.write_all_at(b"one", 0).unwrap();
-        disk.fail_call(disk.calls(), 5);
+        disk.fail_call(disk.calls(), io::ErrorKind::Other);
         assert!(file.sync_data().is_err());
         file.write_all_at(b"two", 3).unwrap();
         file.sync_data().unwrap();

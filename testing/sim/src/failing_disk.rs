@@ -1,5 +1,7 @@
 //! The disk of one simulated peer, with the faults that a scenario makes.
 
+use std::io;
+
 use minimodel_swarm::store::{Crash, MemDisk};
 
 /// A disk that loses what was not synced, fails at a chosen call, turns bits, and may have no room.
@@ -28,11 +30,11 @@ impl FailingDisk {
 
     /// Makes the disk call after so many others fail, once a process: parallel reads make another number of calls
     /// once one of them has failed.
-    pub fn fail_call(&mut self, after: u64, os_error: i32) -> bool {
+    pub fn fail_call(&mut self, after: u64, kind: io::ErrorKind) -> bool {
         let is_first = self.failing.is_none();
         if is_first {
             let number = self.disk.calls() + after;
-            self.disk.fail_call(number, os_error);
+            self.disk.fail_call(number, kind);
             self.failing = Some(number);
         }
         is_first

@@ -96,9 +96,9 @@ impl World {
                 self.peers[no].storage.numbers().expect("loses a number").remove(&index);
                 self.tell(no, Input::ChunkLost { index });
             }
-            Scripted::FailCall(no, after, os_error) => {
+            Scripted::FailCall(no, after, kind) => {
                 if let Some(store) = self.peers[no].storage.store() {
-                    self.counts.disk_faults += u64::from(store.disk.fail_call(after, os_error));
+                    self.counts.disk_faults += u64::from(store.disk.fail_call(after, kind));
                 }
             }
             Scripted::Room(no, room) => {

@@ -1,5 +1,6 @@
 //! Kinds of events in a world.
 
+use std::io;
 use std::time::Duration;
 
 use minimodel_swarm::machine::{Ask, Input, KeepOutcome, Req, Time};
@@ -114,7 +115,7 @@ pub enum Scripted {
     /// The power fails; what was not synced is lost, or torn as the seed decides.
     PowerLoss(PeerNo, Option<u64>),
     /// The disk call after so many others fails with this OS error.
-    FailCall(PeerNo, u64, i32),
+    FailCall(PeerNo, u64, io::ErrorKind),
     /// The peer's disk has room for so many bytes; `None`: without a limit.
     Room(PeerNo, Option<u64>),
     /// The uplink carries so many bytes a second from now on.

@@ -1,5 +1,7 @@
 //! A fault at every point of a small whole fetch, one point a run, until a run ends before its fault.
 
+use std::io::ErrorKind;
+
 use minimodel_sim::{KIB, Network, PeerNo, Plan, Scripted, World, id_of, ms, secs};
 use minimodel_wire::ResetCode;
 
@@ -107,14 +109,13 @@ fn a_kill_or_power_loss_at_any_moment_of_a_fetch_is_survived() {
 // Rows: E5, E6, E15
 #[test]
 fn each_leecher_disk_call_failing_once_still_ends_the_fetch() {
-    let (eio, enospc, eintr) = (5, 28, 4);
     let (mut runs, mut failures) = (0, 0);
-    for os_error in [eio, enospc, eintr] {
+    for kind in [ErrorKind::Other, ErrorKind::StorageFull, ErrorKind::Interrupted] {
         for number in 0.. {
             let (mut world, leecher) = two(number);
             let store = world.peers[leecher].storage.disk().expect("a whole world");
             store.limit_calls((number % 2 == 1).then_some(3_000));
-            store.fail_call(number, os_error);
+            store.fail_call(number, kind);
             ends_well(&mut world, leecher, 0);
             failures += world.peers[leecher].tally.disk_failures;
             runs += 1;
@@ -135,7 +136,7 @@ fn each_seeder_disk_read_failing_once_ends_without_blame() {
         let (mut world, leecher) = two(number);
         let other = world.add(Plan::seeder().rates(64 * KIB, 64 * KIB));
         world.peers[leecher].plan.knows.push(other);
-        world.peers[0].storage.disk().expect("a whole world").fail_call(number, 5);
+        world.peers[0].storage.disk().expect("a whole world").fail_call(number, ErrorKind::Other);
         ends_well(&mut world, leecher, 0);
         assert_eq!(world.peers[leecher].tally.lies.get(&id_of(0)), None, "what was not read was not sent");
         runs += 1;
@@ -156,7 +157,7 @@ fn one_failed_read_does_not_end_a_fetch_from_a_single_seeder() {
         // Streams overtake each other, so that a refusal may arrive before the frame that explains it.
         world.network =
             Network { jitter: ms(30), lost_of_1000: 100, lost_twice_of_1000: 20, ..Network::default() };
-        world.peers[0].storage.disk().expect("a whole world").fail_call(number, 5);
+        world.peers[0].storage.disk().expect("a whole world").fail_call(number, ErrorKind::Other);
         ends_well(&mut world, leecher, 0);
         assert!(world.seconds(leecher) < 20.0, "{}", world.seconds(leecher));
         runs += 1;

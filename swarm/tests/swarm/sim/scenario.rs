@@ -1,5 +1,6 @@
 //! Random worlds, each from one number.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use minimodel_sim::{ARTIFACTS, Behaviour, KIB, MBIT, MIB, Network, PeerNo, Plan, Scripted, World, ms, secs};
@@ -46,7 +47,14 @@ const TAKERS: [Behaviour; 11] = [
 ];
 
 /// EIO, ENOSPC, EINTR, EROFS, EACCES, EDQUOT.
-const OS_ERRORS: [i32; 6] = [5, 28, 4, 30, 13, 122];
+const DISK_ERRORS: [ErrorKind; 6] = [
+    ErrorKind::Other,
+    ErrorKind::StorageFull,
+    ErrorKind::Interrupted,
+    ErrorKind::ReadOnlyFilesystem,
+    ErrorKind::PermissionDenied,
+    ErrorKind::QuotaExceeded,
+];
 const YEAR: i64 = 365 * 24 * 3_600;
 
 /// Seeds from here on make large worlds, whose disks hold chunk numbers only.
@@ -169,8 +177,8 @@ fn mishap(world: &mut World, rng: &mut fastrand::Rng, leechers: &[PeerNo], span:
             }
         }
         7 | 8 => {
-            let (after, os_error) = (rng.u64(..30), OS_ERRORS[rng.usize(..OS_ERRORS.len())]);
-            world.script(at, Scripted::FailCall(leecher, after, os_error));
+            let (after, kind) = (rng.u64(..30), DISK_ERRORS[rng.usize(..DISK_ERRORS.len())]);
+            world.script(at, Scripted::FailCall(leecher, after, kind));
         }
         9 => {
             let room = rng.u64(..world.terms.byte_count + 8 * KIB);

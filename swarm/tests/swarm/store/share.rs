@@ -1,5 +1,6 @@
 //! The seeding side on a bad disk: every read fails once, and bytes go bad under a file that is shared.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use minimodel_swarm::store::{
@@ -48,7 +49,7 @@ fn failures_of(artifact: &Artifact, source: &dyn ChunkSource, case: &str) -> u32
 #[test]
 fn each_failing_read_is_one_error_and_the_share_goes_on() {
     let artifact = Artifact::new(3 * 16_384 + 9);
-    for error in [5, 4, 13] {
+    for error in [ErrorKind::Other, ErrorKind::Interrupted, ErrorKind::PermissionDenied] {
         for is_unread in [false, true] {
             let quiet = disk_with(&artifact);
             let start = quiet.calls();
@@ -56,7 +57,7 @@ fn each_failing_read_is_one_error_and_the_share_goes_on() {
             for number in start..quiet.calls() {
                 let disk = disk_with(&artifact);
                 disk.fail_call(number, error);
-                let case = format!("os error {error} at call {number}");
+                let case = format!("{error} at call {number}");
                 let Ok(source) = shared(&artifact, &disk, is_unread) else { continue };
                 let failures = failures_of(&artifact, &source, &case);
                 assert!(failures <= 1, "{case}: {failures} failures");
@@ -76,7 +77,7 @@ fn short_or_interrupted_reads_are_completed_when_seeding() {
     let source = shared(&artifact, &disk, true).unwrap();
     // Every second read between the two checks of the file that surround each chunk is interrupted (EINTR).
     let reads = disk.calls() + 1..disk.calls() + 17;
-    reads.step_by(2).for_each(|number| disk.fail_call(number, 4));
+    reads.step_by(2).for_each(|number| disk.fail_call(number, ErrorKind::Interrupted));
     assert_eq!(source.chunk(0).unwrap().bytes, artifact.chunk(0));
     assert_eq!(failures_of(&artifact, &source, "short reads"), 0);
 }
