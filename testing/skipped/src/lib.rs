@@ -35,6 +35,7 @@ pub fn skipped(what: impl Display) {
 /// # Panics
 ///
 /// As [`skipped`].
+#[cfg(unix)]
 #[track_caller]
 pub fn is_root(what: impl Display) -> bool {
     let is_root = rustix::process::geteuid().is_root();
