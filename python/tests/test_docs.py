@@ -21,14 +21,11 @@ def examples() -> list[str]:
 
 
 class Examples(kit.Case):
-    def test_page_begins_with_five_lines_that_fetch(self) -> None:
-        page = PAGE.read_text(encoding="utf-8")
-        first = examples()[0]
-        self.assertTrue(page.startswith(f"# Python\n\n```python\n{first}"))
-        self.assertEqual(len(first.splitlines()), 5)
+    def run_example(self, program: str, typed: str = "") -> str:
+        """What an example prints, run in this test's folder by a Python of its own; it must not fail or complain."""
         run = subprocess.run(
-            [sys.executable, "-c", first],
-            input=self.shared().offer,
+            [sys.executable, "-c", program],
+            input=typed,
             capture_output=True,
             cwd=self.folder,
             env={**os.environ, "MINIMODEL_HOME": str(self.home)},
@@ -36,7 +33,15 @@ class Examples(kit.Case):
             timeout=kit.PATIENCE,
         )
         self.assertEqual((run.returncode, run.stderr), (0, ""))
-        self.assertRegex(run.stdout, r"^offer: models/tiny-1\.slm verified ed25519:[0-9a-f]{64}\n$")
+        return run.stdout
+
+    def test_page_begins_with_five_lines_that_fetch(self) -> None:
+        page = PAGE.read_text(encoding="utf-8")
+        first = examples()[0]
+        self.assertTrue(page.startswith(f"# Python\n\n```python\n{first}"))
+        self.assertEqual(len(first.splitlines()), 5)
+        answer = self.run_example(first, self.shared().offer)
+        self.assertRegex(answer, r"^offer: models/tiny-1\.slm verified ed25519:[0-9a-f]{64}\n$")
         self.assertEqual((self.folder / "models/tiny-1.slm").read_bytes(), kit.model().file.read_bytes())
 
     def test_other_examples_run(self) -> None:
@@ -47,16 +52,7 @@ class Examples(kit.Case):
             with self.subTest(example):
                 # No peer fetches here: the share need not last for an hour.
                 program = example.replace("timeout=3600", "timeout=0.1")
-                run = subprocess.run(
-                    [sys.executable, "-c", program],
-                    capture_output=True,
-                    cwd=self.folder,
-                    env={**os.environ, "MINIMODEL_HOME": str(self.home)},
-                    encoding="utf-8",
-                    timeout=kit.PATIENCE,
-                )
-                self.assertEqual((run.returncode, run.stderr), (0, ""))
-                self.assertRegex(run.stdout, r"^(mm1\w+\n|(\d+%\n)*)$")
+                self.assertRegex(self.run_example(program), r"^(mm1\w+\n|(\d+%\n)*)$")
 
     def test_readme_of_the_package_has_the_same_lines(self) -> None:
         readme = (kit.REPOSITORY / "python" / "README.md").read_text(encoding="utf-8")
