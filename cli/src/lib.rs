@@ -19,6 +19,7 @@ mod offer_argument;
 mod os;
 mod output;
 mod printer;
+mod program;
 mod progress;
 mod publisher;
 mod report;

@@ -22,6 +22,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::os;
+use crate::program;
 use crate::settings::Context;
 use crate::text::{no_companion, of_problem as failure};
 
@@ -121,8 +122,7 @@ fn start(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
     let path = folder.join(LOG_NAME);
     let log = OpenOptions::new().create(true).write(true).truncate(true).private().open(&path);
     let log = log.map_err(|error| Failure::writing("log", &path, &error))?;
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::unexpected("cannot find this program", &error.into()))?;
+    let program = program::path()?;
     let port = args.port.to_string();
     let mut command = Command::new(program);
     os::detach(&mut command);

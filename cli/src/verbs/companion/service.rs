@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
 use crate::printer::{Line, Tone};
+use crate::program;
 use crate::service::{Definition, DefinitionError, Found, Job, Manager, Step, look};
 use crate::settings::Context;
 
@@ -242,8 +243,7 @@ fn define(port: u16, context: &Context) -> Result<Definition, Failure> {
         let error = format!("the {what} has a name that is no text: {}", escape::os(path));
         path.to_str().map(str::to_owned).ok_or_else(|| Failure::new(Exit::Usage, error, hint))
     };
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::unexpected("cannot find this program", &error.into()))?;
+    let program = program::path()?;
     if !program.is_file() {
         let error = format!("this program is no longer at `{}`", escape::path(&program));
         return Err(Failure::new(

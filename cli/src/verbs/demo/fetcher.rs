@@ -14,6 +14,7 @@ use super::story::Story;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::program;
 
 /// Time limit of each fetch; the demo promises to end within a minute.
 const PATIENCE: Duration = Duration::from_secs(50);
@@ -42,8 +43,7 @@ impl Drop for Running {
 
 impl Fetcher {
     pub(super) fn new(folder: &Path, manifest: &Arc<Manifest>, offers: [String; 3]) -> Result<Self, Failure> {
-        let program = std::env::current_exe()
-            .map_err(|error| Failure::unexpected("cannot find the program itself", &error.into()))?;
+        let program = program::path()?;
         Ok(Self {
             folder: folder.to_owned(),
             manifest: manifest.clone(),
