@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::Path;
 
-use minimodel_swarm::os::{is_loop, is_out_of_files, open_file_limit};
+use minimodel_swarm::os::{is_loop, is_out_of_files, open_file_limit, rights_command};
 
 use crate::escape;
 use crate::exit::Exit;
@@ -91,7 +91,7 @@ impl Failure {
                 (Exit::NotFound, format!("check the path: `ls -l {}`", shell(path)))
             }
             io::ErrorKind::PermissionDenied => {
-                (Exit::Io, format!("see who may read it: `ls -ld {}`", shell(path)))
+                (Exit::Io, format!("see who may read it: `{}`", rights_command(&shell(path))))
             }
             _ => (Exit::Io, "check the disk and the file, then run the same command again".to_owned()),
         };
@@ -119,9 +119,10 @@ impl Failure {
             io::ErrorKind::NotFound => {
                 (Exit::Io, format!("make its folder first: `mkdir -p {}`", folder(path)))
             }
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                (Exit::Io, format!("choose a folder that you may write to, or see `ls -ld {}`", folder(path)))
-            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => (
+                Exit::Io,
+                format!("choose a folder that you may write to, or see `{}`", rights_command(&folder(path))),
+            ),
             _ => (
                 Exit::Io,
                 format!("check the disk that holds {}, then run the same command again", folder(path)),

@@ -161,7 +161,7 @@ pub(crate) fn check_own(file: &File) -> io::Result<()> {
         Exposed::Foreign { .. } => format!("{exposed}: look at it and move it away"),
         Exposed::Mode(mode) => {
             format!(
-                "its mode {mode:04o} lets others write to it: look at it, then `chmod go-w` it or move it away"
+                "its mode {mode:04o} lets others write to it: look at it, then take that right from them or move it away"
             )
         }
     };

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use minimodel::IdentityError;
 use minimodel::private::Exposed;
+use minimodel_swarm::os::close_command;
 
 use crate::escape;
 use crate::exit::Exit;
@@ -25,7 +26,7 @@ impl From<IdentityError> for Failure {
                         exposed.to_string(),
                     ),
                     Exposed::Mode(mode) => (
-                        format!("if nobody has read it, close it: `chmod 600 {word}`"),
+                        format!("if nobody has read it, close it: `{}`", close_command(&word, false)),
                         format!("its mode {mode:04o} lets others at the secret key"),
                     ),
                 };

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use minimodel_swarm::driver::DriverError;
 use minimodel_swarm::machine::Event;
+use minimodel_swarm::os::{process_command, rights_command};
 use minimodel_swarm::store::{Similarity, StoreError};
 use minimodel_wire::CloseCode;
 
@@ -76,7 +77,7 @@ pub(crate) fn store(error: &StoreError) -> Failure {
                 .to_owned(),
         ),
         StoreError::Busy { pid, .. } => {
-            let see = pid.map_or_else(String::new, |pid| format!(" (see it: `ps -p {pid}`)"));
+            let see = pid.map_or_else(String::new, |pid| format!(" (see it: `{}`)", process_command(pid)));
             failure(
                 Exit::Busy,
                 format!("wait until it is done, or end it{see}, then run the same command again"),
@@ -103,7 +104,7 @@ pub(crate) fn store(error: &StoreError) -> Failure {
         }
         StoreError::Vanished { path } => {
             let folder = path.parent().unwrap_or(Path::new("."));
-            failure(Exit::Io, format!("see whether it is still there: `ls -ld {}`", shell(folder)))
+            failure(Exit::Io, format!("see whether it is still there: `{}`", rights_command(&shell(folder))))
         }
         StoreError::Refused { path, .. } | StoreError::Replaced { path } => failure(
             Exit::Io,

@@ -9,6 +9,7 @@ use minimodel::transfer::{
     TransferError, UnusableOffer,
 };
 use minimodel_swarm::driver::DriverError;
+use minimodel_swarm::os::rights_command;
 use minimodel_swarm::store::StoreError;
 use minimodel_verifier::chunk::LayoutError;
 use minimodel_verifier::digest::hex;
@@ -163,9 +164,9 @@ impl From<ImportError> for Failure {
             ImportError::Copies { file, source } => {
                 let hint = match &source {
                     StoreError::Refused { path, .. } | StoreError::Replaced { path } => format!(
-                        "look at what is there (`ls -ld {}`) and move it away, then run the same command again: it only \
+                        "look at what is there (`{}`) and move it away, then run the same command again: it only \
                          writes what is missing",
-                        shell(path)
+                        rights_command(&shell(path))
                     ),
                     _ => "run the same command again: it only writes what is missing".to_owned(),
                 };

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use minimodel::private;
 use minimodel_companion::Service as _;
 use minimodel_companion::api::{self, Access, Interface, ServerLimits};
-use minimodel_swarm::os::OpenWith as _;
+use minimodel_swarm::os::{OpenWith as _, processes_command};
 use serde_json::json;
 
 use crate::args::{CompanionAction, CompanionArgs, CompanionRunArgs};
@@ -205,8 +205,10 @@ fn check_unheld(context: &Context) -> Result<(), Failure> {
                 format!(
                     "a companion runs and cannot be reached: its token or `endpoint.json` in `{folder}` is gone or another"
                 ),
-                "find its process with `pgrep -af 'minimodel companion run'` and end it with `kill PID`; its next start makes \
-                 what is gone anew",
+                format!(
+                    "find its process with `{}` and end it with `kill PID`; its next start makes what is gone anew",
+                    processes_command("companion run")
+                ),
             ));
         }
         std::thread::sleep(LOOK_EVERY);

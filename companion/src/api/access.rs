@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use minimodel::private::{Exposed, Others};
-use minimodel_swarm::os::{FileKind, Folder, Open, create_private_folder, stat_file};
+use minimodel_swarm::os::{
+    FileKind, Folder, Open, close_command, create_private_folder, process_command, rights_command, stat_file,
+};
 use minimodel_swarm::store::files::{NewFile, Privacy};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -208,7 +210,7 @@ impl Access {
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Problem {
-    let hint = format!("look at it and its rights: `ls -ld {}`", shell::word(path));
+    let hint = format!("look at it and its rights: `{}`", rights_command(&shell::word(path)));
     Problem::new(code::IO, format!("cannot {what} `{}`", path.display()), hint).because(error)
 }
 
@@ -228,14 +230,12 @@ enum Private<'a> {
 fn check_rights(path: &Path, file: &File, what: Private<'_>) -> Result<(), Problem> {
     let exposed = Exposed::of_file(file, Others::Nothing).map_err(|error| failed("look at", path, &error))?;
     let Some(exposed) = exposed else { return Ok(()) };
-    let (most, close) = match what {
-        Private::Folder => ("0700", "chmod 700"),
-        Private::Token(_) | Private::Endpoint => ("0600", "chmod 600"),
-    };
-    let word = shell::word(path);
+    let is_folder = matches!(what, Private::Folder);
+    let most = if is_folder { "0700" } else { "0600" };
+    let close = close_command(&shell::word(path), is_folder);
     let new_token = |folder: &Path| {
         format!(
-            "close it first, since until then no verb speaks with a companion: `{close} {word}`. Others may have read the token; \
+            "close it first, since until then no verb speaks with a companion: `{close}`. Others may have read the token; \
              for a new one `minimodel companion stop`, then `rm -f {}`, then `minimodel companion start`",
             shell::word(&folder.join(TOKEN))
         )
@@ -250,7 +250,7 @@ fn check_rights(path: &Path, file: &File, what: Private<'_>) -> Result<(), Probl
             match what {
                 Private::Folder => new_token(path),
                 Private::Token(folder) => new_token(folder),
-                Private::Endpoint => format!("close it: `{close} {word}`"),
+                Private::Endpoint => format!("close it: `{close}`"),
             },
         ),
     };
@@ -289,7 +289,10 @@ fn read_token(path: &Path, folder: &Folder) -> Result<Option<Token>, Problem> {
         let running = read_private(path, folder, ENDPOINT).ok().flatten();
         let running = running.and_then(|text| serde_json::from_str::<EndpointFile>(&text).ok());
         let end = running.map_or_else(String::new, |EndpointFile { pid, .. }| {
-            format!("where a companion still runs (see `ps -p {pid}`) end it: `kill {pid}`; then ")
+            format!(
+                "where a companion still runs (see `{}`) end it: `kill {pid}`; then ",
+                process_command(pid)
+            )
         });
         let path = path.join(TOKEN);
         let hint = format!(

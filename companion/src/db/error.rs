@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use minimodel_swarm::os::rights_command;
+
 use super::Table;
 use crate::problem::{Problem, code};
 use crate::shell;
@@ -149,7 +151,7 @@ impl From<DbError> for Problem {
             }
             DbError::File { path, .. } => {
                 let folder = path.parent().unwrap_or(path);
-                format!("see who may write there: `ls -ld {}`", shell::word(folder))
+                format!("see who may write there: `{}`", rights_command(&shell::word(folder)))
             }
             DbError::Engine(_) => "check the disk of the state folder, then run the same command again".to_owned(),
         };

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use minimodel_swarm::os::{close_command, open_to_user_command, rights_command};
+
 use super::facts::{DiskSpace, Facts, PathState, Place, PlaceKind};
 use super::units::{size, transfers};
 use super::{fail, ok, warn};
@@ -154,7 +156,7 @@ fn place(place: &Place) -> Option<Finding> {
     let is_folder = *kind == PlaceKind::Folder;
     let area = if *kind == PlaceKind::Secret { *name } else { "folders" };
     let word = word(path);
-    let see = format!("see what it is: `ls -ld {word}`");
+    let see = format!("see what it is: `{}`", rights_command(&word));
     let whose = format!("the {name} `{}`", path.display());
     match found {
         PathState::Missing => None,
@@ -169,14 +171,13 @@ fn place(place: &Place) -> Option<Finding> {
             "run as the user whose it is, or set MINIMODEL_HOME to a folder of your own",
         )),
         PathState::There { is_usable: false, .. } => {
-            let mode = if is_folder { "u+rwx" } else { "u+rw" };
-            let hint = format!("let this user write to it: `chmod {mode} {word}`; or its disk is read-only");
+            let open = open_to_user_command(&word, is_folder);
+            let hint = format!("let this user write to it: `{open}`; or its disk is read-only");
             Some(fail(area, format!("{whose} cannot be written to"), hint))
         }
         PathState::There { mode, .. } if mode & 0o077 != 0 => {
-            let (wanted, detail) =
-                (if is_folder { "700" } else { "600" }, format!("{whose} has mode {mode:03o}"));
-            let hint = format!("keep it to yourself: `chmod {wanted} {word}`");
+            let detail = format!("{whose} has mode {mode:03o}");
+            let hint = format!("keep it to yourself: `{}`", close_command(&word, is_folder));
             Some(match kind {
                 PlaceKind::Secret => {
                     fail(area, format!("{detail}: others may use it, and so act as this user"), hint)

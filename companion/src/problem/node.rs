@@ -6,6 +6,7 @@ use minimodel::HomeError;
 use minimodel::consent::{ConsentError, NotAGrant};
 use minimodel::private::{Exposed, ExposedFolder};
 use minimodel::publishers::{PublisherError, RefusalReason, SignerRefusal, listed};
+use minimodel_swarm::os::{close_command, close_to_writers_command};
 
 use super::{Problem, code, writing};
 use crate::shell;
@@ -19,7 +20,7 @@ impl From<ExposedFolder> for Problem {
                  `chown -R {user} {word}`"
             ),
             Exposed::Mode(_) => {
-                format!("see what is in it (`ls -la {word}`), then take the right away: `chmod go-w {word}`")
+                format!("see what is in it, then take the right away: `{}`", close_to_writers_command(&word))
             }
         };
         let error = format!("the folder `{shown}` is not yours alone to write to, and is not used");
@@ -63,7 +64,7 @@ impl From<PublisherError> for Problem {
                     ),
                     Exposed::Mode(mode) => (
                         format!("its mode {mode:04o} lets others write to it"),
-                        format!("if its content is right, close it: `chmod 600 {word}`"),
+                        format!("if its content is right, close it: `{}`", close_command(&word, false)),
                     ),
                 };
                 Self::new(code::IO, told, hint).because(cause)

@@ -11,6 +11,7 @@
 //! - [`is_loop`], [`is_out_of_files`], [`is_unsupported`]: what an error means.
 //! - [`try_lock`], [`link_target`]: one process at a time, and where a link leads.
 //! - [`route_mtu`], [`open_file_limit`], [`is_process`]: facts of the machine.
+//! - [`rights_command`], [`close_command`]: commands of the system's shell that hints name.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -19,7 +20,7 @@ mod macos;
 mod types;
 #[cfg(unix)]
 mod unix;
-// Two of its files are rules that are tested on every system.
+// Three of its files call nothing and are tested on every system.
 #[cfg(any(windows, test))]
 mod windows;
 
@@ -33,15 +34,20 @@ use self::macos as system;
 
 #[cfg(unix)]
 pub use self::system::{forget_cache, free_bytes, route_mtu, sync_all, sync_data};
-pub use self::types::{FileId, FileKind, Open, Owner, Privacy, Stat};
+pub use self::types::{FileId, FileKind, Open, OpenWith, Owner, Privacy, Stat};
 #[cfg(unix)]
 pub use self::unix::errors::{device_error, is_loop, is_out_of_files, is_unsupported};
 #[cfg(unix)]
 pub use self::unix::files::{
-    OpenWith, create_link, create_private_folder, link_target, make_private, try_lock, write_at,
+    create_link, create_private_folder, link_target, make_private, try_lock, write_at,
 };
 #[cfg(unix)]
 pub use self::unix::folder::{Base, Folder};
+#[cfg(unix)]
+pub use self::unix::hints::{
+    close_command, close_to_writers_command, open_to_user_command, process_command, processes_command,
+    rights_command,
+};
 #[cfg(all(unix, debug_assertions))]
 pub use self::unix::process::kill_this_process;
 #[cfg(unix)]
@@ -54,11 +60,16 @@ pub use self::unix::text::{PATH_BACKSLASH, SHELL_PLAIN, SHELL_QUOTE, text_of_byt
 pub use self::windows::errors::{device_error, is_loop, is_out_of_files, is_unsupported};
 #[cfg(windows)]
 pub use self::windows::files::{
-    OpenWith, create_link, create_private_folder, forget_cache, free_bytes, link_target, make_private,
-    route_mtu, sync_all, sync_data, try_lock, write_at,
+    create_link, create_private_folder, forget_cache, free_bytes, link_target, make_private, route_mtu,
+    sync_all, sync_data, try_lock, write_at,
 };
 #[cfg(windows)]
 pub use self::windows::folder::{Base, Folder};
+#[cfg(windows)]
+pub use self::windows::hints::{
+    close_command, close_to_writers_command, open_to_user_command, process_command, processes_command,
+    rights_command,
+};
 #[cfg(all(windows, debug_assertions))]
 pub use self::windows::machine::kill_this_process;
 #[cfg(windows)]

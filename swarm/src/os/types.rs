@@ -1,5 +1,9 @@
 //! Types of the interface that are the same on every system.
 
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
 use super::Rights;
 
 /// How a file is opened. No way of them follows a link.
@@ -9,8 +13,31 @@ pub enum Open {
     Read,
     /// For reading and writing; it must be there.
     Existing,
-    /// For reading and writing; made anew, and [`AlreadyExists`](std::io::ErrorKind::AlreadyExists) where the name is taken.
+    /// For reading and writing; made anew, and [`AlreadyExists`](io::ErrorKind::AlreadyExists) where the name is taken.
     New,
+}
+
+/// Ways to open a file that std has under another name on each system; for [`OpenOptions`](std::fs::OpenOptions).
+pub trait OpenWith {
+    /// Lets this user alone read and write a file that is created.
+    fn private(&mut self) -> &mut Self;
+
+    /// Does not wait for the other end of a named pipe; a link is followed.
+    fn no_wait(&mut self) -> &mut Self;
+
+    /// Opens a file; a link of this name is refused ([`is_loop`](super::is_loop)), and a named pipe is not waited for.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    fn open_no_link(&self, path: &Path) -> io::Result<File>;
+
+    /// Opens or creates a file to be written at its end and cut; a link of this name is refused. One process at a time writes.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    fn open_to_append(&mut self, path: &Path) -> io::Result<File>;
 }
 
 /// Who may use a file that is made.

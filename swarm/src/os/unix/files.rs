@@ -9,33 +9,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use super::super::types::OpenWith;
+
 /// Readable and writable by its owner alone.
 const PRIVATE_FILE: u32 = 0o600;
 /// Usable by its owner alone.
 const PRIVATE_FOLDER: u32 = 0o700;
-
-/// Ways to open a file that std has under another name on each system.
-pub trait OpenWith {
-    /// A file that is created can be read and written by this user alone.
-    fn private(&mut self) -> &mut Self;
-
-    /// A named pipe is not waited for; a link is followed.
-    fn no_wait(&mut self) -> &mut Self;
-
-    /// Opens a file; a link of this name is refused ([`is_loop`](super::super::is_loop)), and a named pipe is not waited for.
-    ///
-    /// # Errors
-    ///
-    /// The system's error.
-    fn open_no_link(&self, path: &Path) -> io::Result<File>;
-
-    /// Opens or creates a file to be written at its end and cut; a link of this name is refused. One process at a time writes.
-    ///
-    /// # Errors
-    ///
-    /// The system's error.
-    fn open_to_append(&mut self, path: &Path) -> io::Result<File>;
-}
 
 impl OpenWith for OpenOptions {
     fn private(&mut self) -> &mut Self {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use windows_sys::Win32::Foundation::ERROR_PRIVILEGE_NOT_HELD;
 
-use super::super::types::FileKind;
+use super::super::types::{FileKind, OpenWith};
 use super::calls;
 use super::folder::open_no_link;
 use super::paths::{check_name, whole};
@@ -18,35 +18,13 @@ use super::stat::{accounts, stat, stat_file, stat_target};
 /// What is made in a folder of this user alone is this user's alone too.
 const INHERITED: &str = "OICI";
 
-/// Ways to open a file that std has under another name on each system.
-pub trait OpenWith {
-    /// A file that is created can be read and written by this user alone: here it takes the rights of its folder, which
-    /// [`create_private_folder`] made so.
-    fn private(&mut self) -> &mut Self;
-
-    /// A named pipe is not waited for: none has a name among files here.
-    fn no_wait(&mut self) -> &mut Self;
-
-    /// Opens a file; a link of this name is refused ([`is_loop`](super::super::is_loop)).
-    ///
-    /// # Errors
-    ///
-    /// The system's error.
-    fn open_no_link(&self, path: &Path) -> io::Result<File>;
-
-    /// Opens or creates a file to be written at its end and cut; a link of this name is refused. One process at a time writes.
-    ///
-    /// # Errors
-    ///
-    /// The system's error.
-    fn open_to_append(&mut self, path: &Path) -> io::Result<File>;
-}
-
 impl OpenWith for OpenOptions {
+    /// Here the file takes the rights of its folder, which [`create_private_folder`] made so.
     fn private(&mut self) -> &mut Self {
         self
     }
 
+    /// No named pipe has a name among files here.
     fn no_wait(&mut self) -> &mut Self {
         self
     }

@@ -1,6 +1,6 @@
 //! Windows: handles, access lists, names and error numbers.
 //!
-//! [`calls`] has all `unsafe` code; [`sddl`] and [`names`] are rules without a call of the system, tested everywhere.
+//! [`calls`] has all `unsafe` code; [`sddl`], [`names`] and [`hints`] call nothing, and are tested on every system.
 
 #[cfg(windows)]
 mod calls;
@@ -10,6 +10,7 @@ pub(super) mod errors;
 pub(super) mod files;
 #[cfg(windows)]
 pub(super) mod folder;
+pub(super) mod hints;
 #[cfg(windows)]
 pub(super) mod machine;
 mod names;
