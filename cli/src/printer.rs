@@ -80,6 +80,11 @@ impl Line {
         self
     }
 
+    /// Adds all pieces of another line.
+    pub(crate) fn followed_by(self, other: Self) -> Self {
+        Self { pieces: [self.pieces, other.pieces].concat() }
+    }
+
     /// The text with its line end, coloured or not.
     pub(crate) fn render(&self, is_coloured: bool) -> String {
         let mut out = String::new();

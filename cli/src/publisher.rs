@@ -74,6 +74,22 @@ pub(crate) fn words(verdict: &SignerVerdict) -> String {
     }
 }
 
+/// The same in a few words, for the first line of a question.
+pub(crate) fn standing(status: &SignerStatus) -> String {
+    match status {
+        SignerStatus::New => "key first seen now".to_owned(),
+        SignerStatus::Known { is_pinned: true, .. } => "pinned key".to_owned(),
+        SignerStatus::Known { key, .. } => {
+            let date: String = utc(key.first_seen_unix).chars().take_while(|c| *c != 'T').collect();
+            format!("key known since {date}")
+        }
+        SignerStatus::Unsigned => "not signed".to_owned(),
+        SignerStatus::Changed { .. } => "NOT THE KNOWN KEY".to_owned(),
+        SignerStatus::SignatureMissing { .. } => "SIGNATURE MISSING".to_owned(),
+        SignerStatus::PinMismatch { .. } => "NOT THE PINNED KEY".to_owned(),
+    }
+}
+
 /// Decides whether the verb goes on with a manifest, before the user consents to anything. A key other than the known
 /// one must be accepted by flag, or on a terminal by the word `yes` to a question of its own. Returns the key that was
 /// accepted. `done`: what has happened so far, for a refusal.

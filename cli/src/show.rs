@@ -1,5 +1,7 @@
 //! The summary of a manifest that the user sees before anything moves: publisher, license, evidence.
 
+use std::path::Path;
+
 use data_encoding::HEXLOWER;
 use minimodel::publishers::SignerVerdict;
 use minimodel_verifier::Manifest;
@@ -9,20 +11,39 @@ use crate::escape;
 use crate::failure::Failure;
 use crate::printer::{Line, Printer, Tone};
 use crate::publisher;
-use crate::size::show_exact_size;
+use crate::size::{show_exact_size, show_size};
+
+/// A model in one line: `tinylm 1.0, 9.3 MiB, by alice (key first seen now)`.
+pub(crate) fn model_line(id: &str, version: &str, bytes: u64, verdict: Option<&SignerVerdict>) -> String {
+    let shown = |text: &str| escape::shown(text).to_string();
+    let by = verdict.map(|verdict| {
+        format!(", by {} ({})", shown(&verdict.publisher), publisher::standing(&verdict.status))
+    });
+    format!("{} {}, {}{}", shown(id), shown(version), show_size(bytes), by.unwrap_or_default())
+}
+
+/// A folder for a fetched file, as a question names it.
+pub(crate) fn folder(path: &Path) -> String {
+    match std::env::current_dir() {
+        Ok(current) if path == Path::new(".") => {
+            format!("the current folder, `{}`", escape::path(&current))
+        }
+        _ => format!("`{}`", escape::path(path)),
+    }
+}
 
 /// Number of pieces of evidence that are listed one by one; the rest is counted.
 const EVIDENCE_SHOWN: usize = 8;
 
 /// Label and value, one per line, every value escaped. `verdict`: the verdict on the manifest's key, if there is one.
-/// `manifest show`, the consent questions, `seed` and `fetch` show the same lines.
+/// `manifest show`, the consent questions, `seed` and `fetch` show the same lines; keys and hashes come last.
 pub(crate) fn subject(manifest: &Manifest, verdict: Option<&SignerVerdict>) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     let mut say = |label: &str, value: String| lines.push((label.to_owned(), value));
     let shown = |text: &str| escape::shown(text).to_string();
     say("model", format!("{} {}", shown(manifest.model_id()), shown(manifest.model_version())));
+    say("size", show_exact_size(manifest.byte_count()));
     say("publisher", shown(manifest.publisher_id()));
-    say("signature", verdict.map_or_else(|| signature(manifest), publisher::words));
     say(
         "license",
         match manifest.license_spdx() {
@@ -43,7 +64,7 @@ pub(crate) fn subject(manifest: &Manifest, verdict: Option<&SignerVerdict>) -> V
         say("evidence", format!("and {more} more, see `minimodel manifest show`"));
     }
     say("takedown", manifest.takedown_route().map_or_else(|| "no route given".to_owned(), shown));
-    say("size", show_exact_size(manifest.byte_count()));
+    say("signature", verdict.map_or_else(|| signature(manifest), publisher::words));
     say("swarm", HEXLOWER.encode(manifest.swarm_id()));
     lines
 }
@@ -108,6 +129,13 @@ pub(crate) fn table(lines: &[(String, String)]) -> Line {
             .with(Tone::Plain, format!("  {value}"));
     }
     table
+}
+
+/// The table of a question: rows with keys and hashes come last.
+pub(crate) fn summary(lines: &[(String, String)]) -> Line {
+    let (keys, words): (Vec<_>, Vec<_>) =
+        lines.iter().cloned().partition(|(label, _)| matches!(label.as_str(), "signature" | "swarm"));
+    table(&[words, keys].concat())
 }
 
 /// Prints a table as the answer.

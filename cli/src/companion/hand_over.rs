@@ -4,22 +4,21 @@ use std::path::{Path, PathBuf};
 
 use minimodel::transfer::STALL_TIMEOUT;
 use minimodel_companion::model::{
-    Consent, Endpoint, Kind, NewFetch, NewShare, Question as Open, State, Transfer, TransferLimits,
+    Consent, Endpoint, Kind, NewFetch, NewShare, State, Transfer, TransferLimits,
 };
 use minimodel_companion::{Service, doctor};
 use minimodel_verifier::Manifest;
-use minimodel_verifier::digest::{hex, parse_hex};
+use minimodel_verifier::digest::hex;
 use minimodel_wire::SignedOffer;
 
+use super::asking::{Asking, consent_of, forget_new};
 use super::follow::{self, Followed, Undo};
 use crate::args::{FetchArgs, OrderChoice, PublisherOptions, SeedArgs, ShareOptions};
-use crate::consent::{self, Action, ConsentFlag, ConsentSource, MANIFEST_ASKED, NOTHING_DONE, Question};
+use crate::consent::{Action, Advance, ConsentFlag, ConsentSource, MANIFEST_ASKED};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::publisher;
 use crate::settings::Context;
-use crate::show;
 use crate::size::Rate;
 use crate::text::of_problem as failure;
 
@@ -86,8 +85,13 @@ impl<'a> FetchHandOver<'a> {
         Self { service, args, context, asking, sources }
     }
 
-    /// Hands the fetch over to the companion and follows it to its end; with `--detach`, does not follow it.
-    pub(crate) fn with_manifest(mut self, manifest: &Manifest) -> Result<(), Failure> {
+    /// Hands the fetch over to the companion and follows it to its end; with `--detach`, does not follow it. `advance`:
+    /// consent that was given before the manifest was known.
+    pub(crate) fn with_manifest(
+        mut self,
+        manifest: &Manifest,
+        advance: Option<Advance>,
+    ) -> Result<(), Failure> {
         let new = NewFetch { manifest: Some(manifest.text()), ..new_fetch(self.args, self.sources)? };
         let before = going(self.service)?;
         let added = self.service.fetch(new.clone()).map_err(failure)?;
@@ -95,6 +99,7 @@ impl<'a> FetchHandOver<'a> {
         if self.args.manifest.is_none() {
             self.asking.done = MANIFEST_ASKED;
         }
+        self.asking.advance = advance;
         self.finish(added, again.as_ref())
     }
 
@@ -262,83 +267,6 @@ fn new_fetch(args: &FetchArgs, sources: &[SignedOffer]) -> Result<NewFetch, Fail
 fn accepting(options: &PublisherOptions) -> Option<Consent> {
     let accepted = options.accept_publisher_key?;
     Some(Consent { accept_publisher_key: Some(accepted.to_string()), ..consent_of([], ConsentSource::Flag) })
-}
-
-/// Removes a transfer that this call added. A failure to do so is ignored: the caller reports why the transfer is removed.
-fn forget_new(service: &dyn Service, transfer: &Transfer) {
-    if transfer.is_new {
-        let _ = service.forget(transfer.id);
-    }
-}
-
-/// How a verb answers what the companion asks: by its flags and earlier grants, or by asking the user.
-pub(crate) struct Asking<'a> {
-    context: &'a Context,
-    verb: &'static str,
-    consent: Option<&'a ConsentFlag>,
-    publisher: &'a PublisherOptions,
-    /// What has happened so far, for a refusal: [`Question::done`].
-    done: &'static str,
-}
-
-impl<'a> Asking<'a> {
-    /// `consent` and `publisher`: the flags of the verb.
-    pub(crate) fn new(
-        context: &'a Context,
-        verb: &'static str,
-        consent: Option<&'a ConsentFlag>,
-        publisher: &'a PublisherOptions,
-    ) -> Self {
-        Self { context, verb, consent, publisher, done: NOTHING_DONE }
-    }
-
-    /// Like [`Self::agree`], but removes the transfer if the user does not agree, unless it was there before this call.
-    fn agree_or_drop(&self, service: &dyn Service, transfer: Transfer) -> Result<Transfer, Failure> {
-        let added = transfer.clone();
-        self.agree(service, transfer).inspect_err(|_| forget_new(service, &added))
-    }
-
-    /// Answers what the companion asks about a transfer.
-    pub(crate) fn agree(&self, service: &dyn Service, transfer: Transfer) -> Result<Transfer, Failure> {
-        // Without the manifest there is no verdict: the companion compares its key with the flags when it has the manifest.
-        let accepted = match &transfer.publisher {
-            Some(verdict) => publisher::confirm_key(self.context, verdict, self.publisher, self.done)?
-                .filter(|_| verdict.is_alarm()),
-            None => None,
-        };
-        let consent = match (&transfer.question, self.consent) {
-            (Some(open), _) => self.ask(&transfer, open)?,
-            // Everything required is granted; the flag may consent to more, such as publish.
-            (None, Some(flag)) => consent_of(flag.actions(), ConsentSource::Flag),
-            (None, None) if accepted.is_some() => consent_of([], ConsentSource::Prompt),
-            (None, None) => return Ok(transfer),
-        };
-        let consent = Consent { accept_publisher_key: accepted.map(|key| key.to_string()), ..consent };
-        service.answer(transfer.id, consent).map_err(failure)
-    }
-
-    fn ask(&self, transfer: &Transfer, open: &Open) -> Result<Consent, Failure> {
-        if self.consent.is_some() {
-            self.context.printer.note(show::table(&open.subject));
-        }
-        let swarm_id = parse_hex(&transfer.swarm_id);
-        let question = Question {
-            verb: self.verb,
-            swarm_id: swarm_id.as_ref(),
-            subject: &open.subject,
-            required: &open.needs,
-            optional: &open.may,
-            done: self.done,
-        };
-        let (actions, source) = consent::answer(self.context, &question, self.consent)?;
-        Ok(consent_of(actions, source))
-    }
-}
-
-fn consent_of(actions: impl IntoIterator<Item = Action>, source: ConsentSource) -> Consent {
-    let actions = actions.into_iter().collect();
-    let by = source.as_str().to_owned();
-    Consent { actions, by, expires_unix: None, quota_bytes: None, accept_publisher_key: None }
 }
 
 /// The absolute path. The interface transmits paths as text, so a path that is not UTF-8 is refused.

@@ -1,5 +1,6 @@
 //! The companion from the command line: finds the one that runs, hands work over to it, and does its work.
 
+pub(crate) mod asking;
 pub(crate) mod follow;
 pub(crate) mod hand_over;
 mod host;

@@ -7,11 +7,13 @@ use minimodel::consent::{RunConsent, is_publish_alone};
 
 use minimodel::consent::Action;
 
+use super::advance::Advance;
+use super::screen::{self, Choice};
 use crate::args::{ConsentFlag, ConsentSource, join};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::printer::{Line, Tone};
+use crate::printer::Line;
 use crate::settings::Context;
 use crate::text;
 
@@ -21,15 +23,22 @@ pub(crate) const NOTHING_DONE: &str = "nothing was dialed or written";
 /// Text of a refusal after the manifest came from a peer, under a consent of its own.
 pub(crate) const MANIFEST_ASKED: &str = "the manifest was asked for, no model byte was";
 
-fn question_text(action: Action) -> &'static str {
+fn meaning(action: Action) -> String {
+    let text = match action {
+        Action::Fetch => "fetch it from these peers, who see this machine's address",
+        Action::Import => "import the file, once every check has passed",
+        Action::Serve => "serve chunks of it to other peers",
+        Action::Cache => "cache it: the library keeps the file, and may evict it later",
+        Action::Publish => "publish to the peers of this model that this machine has it, and where",
+    };
+    text.to_owned()
+}
+
+/// What an action means while only an offer is known.
+fn meaning_by_offer(action: Action) -> String {
     match action {
-        Action::Fetch => "Fetch these bytes from these peers, who will see this machine's address?",
-        Action::Import => "Import the file, after every check has passed?",
-        Action::Serve => "Serve chunks of this file from this machine?",
-        Action::Cache => "Keep the file here for later?",
-        Action::Publish => {
-            "Publish to the peers of this swarm that this machine has the file and where it is?"
-        }
+        Action::Fetch => "fetch the model that the manifest names".to_owned(),
+        other => meaning(other),
     }
 }
 
@@ -40,8 +49,11 @@ pub(crate) struct Question<'a> {
     pub(crate) verb: &'a str,
     /// The swarm, or `None` while only an offer is known and its manifest is asked for.
     pub(crate) swarm_id: Option<&'a [u8; 32]>,
-    /// Shown before the question: publisher, license, evidence, size, peers ([`crate::show::subject`]). Values from
-    /// outside are escaped already.
+    /// The question in one line that a stranger understands. Values from outside are escaped already.
+    pub(crate) headline: &'a str,
+    /// A warning above it, or `None`; escaped likewise.
+    pub(crate) notice: Option<&'a str>,
+    /// Shown below it: publisher, license, evidence, size, peers ([`crate::show::subject`]); escaped likewise.
     pub(crate) subject: &'a [(String, String)],
     /// Actions that the verb needs: without one of them it does nothing.
     pub(crate) required: &'a [Action],
@@ -58,57 +70,50 @@ pub(crate) fn obtain(
     question: &Question<'_>,
     flag: Option<&ConsentFlag>,
 ) -> Result<RunConsent, Failure> {
-    obtain_asking(context, question, question.optional, flag)
-}
-
-/// Like `obtain`, but on a terminal only required actions are asked for, because a later question asks for the optional ones.
-pub(crate) fn obtain_required(
-    context: &Context,
-    question: &Question<'_>,
-    flag: Option<&ConsentFlag>,
-) -> Result<RunConsent, Failure> {
-    obtain_asking(context, question, &[], flag)
-}
-
-fn obtain_asking(
-    context: &Context,
-    question: &Question<'_>,
-    asked_besides: &[Action],
-    flag: Option<&ConsentFlag>,
-) -> Result<RunConsent, Failure> {
-    let wording = |action| question_text(action).to_owned();
-    let (actions, source) = ask(context, question, asked_besides, flag, wording)?;
+    let (actions, source) = answer(context, question, flag)?;
     record(context, question.verb, question.swarm_id, source.consent(question.verb, actions))
 }
 
-/// Asks for all required actions in the caller's wording and records nothing, because a grant has a record of its own.
+/// Records the consents of an answer that was given before the manifest was known, now that it counts.
+pub(crate) fn take_up(
+    context: &Context,
+    question: &Question<'_>,
+    actions: BTreeSet<Action>,
+) -> Result<RunConsent, Failure> {
+    let consent = ConsentSource::Prompt.consent(question.verb, actions);
+    record(context, question.verb, question.swarm_id, consent)
+}
+
+/// Asks for the consent to request a manifest, or takes the flag, and records it. On a terminal the answer may consent to
+/// the whole fetch, which takes `later`, and to `besides`; that consent is returned, and recorded when it is taken up.
+pub(crate) fn obtain_by_offer(
+    context: &Context,
+    question: &Question<'_>,
+    flag: Option<&ConsentFlag>,
+    (later, besides): (&[Action], &[Action]),
+) -> Result<Option<Advance>, Failure> {
+    let choices = screen::choices_by_offer(later, besides, meaning_by_offer);
+    let (actions, source) = ask(context, question, flag, &choices)?;
+    let (now, advance) = match source {
+        ConsentSource::Prompt => {
+            let is_whole = !actions.iter().eq(question.required);
+            (question.required.iter().copied().collect(), is_whole.then(|| Advance::new(actions)))
+        }
+        ConsentSource::Flag | ConsentSource::Command => (actions, None),
+    };
+    record(context, question.verb, question.swarm_id, source.consent(question.verb, now))?;
+    Ok(advance)
+}
+
+/// Asks for all required actions in the caller's words and records nothing, because a grant has a record of its own.
 pub(crate) fn agree(
     context: &Context,
     question: &Question<'_>,
     flag: Option<&ConsentFlag>,
-    wording: impl Fn(Action) -> String,
+    meaning: impl Fn(Action) -> String,
 ) -> Result<ConsentSource, Failure> {
-    ask(context, question, &[], flag, wording).map(|(_, source)| source)
-}
-
-fn ask(
-    context: &Context,
-    question: &Question<'_>,
-    asked_besides: &[Action],
-    flag: Option<&ConsentFlag>,
-    wording: impl Fn(Action) -> String,
-) -> Result<(BTreeSet<Action>, ConsentSource), Failure> {
-    match flag {
-        Some(flag) => Ok((by_flag(question, flag)?, ConsentSource::Flag)),
-        None if context.settings.can_ask => {
-            let actions = by_prompt(question, asked_besides, wording, |page| context.printer.ask(page))?;
-            Ok((actions, ConsentSource::Prompt))
-        }
-        None => {
-            let cause = "no consent was given, and there is no terminal to ask on";
-            Err(missing(question, question.required, cause))
-        }
-    }
+    let choices = screen::choices(question.required, &[], meaning);
+    ask(context, question, flag, &choices).map(|(_, source)| source)
 }
 
 /// Asks for all actions, or takes the flag, and records nothing: the companion does the work and records the consent.
@@ -117,7 +122,36 @@ pub(crate) fn answer(
     question: &Question<'_>,
     flag: Option<&ConsentFlag>,
 ) -> Result<(BTreeSet<Action>, ConsentSource), Failure> {
-    ask(context, question, question.optional, flag, |action| question_text(action).to_owned())
+    let choices = screen::choices(question.required, question.optional, meaning);
+    ask(context, question, flag, &choices)
+}
+
+/// Like [`answer`], for a transfer whose manifest is not known: on a terminal the manifest alone is asked for.
+pub(crate) fn answer_by_offer(
+    context: &Context,
+    question: &Question<'_>,
+    flag: Option<&ConsentFlag>,
+) -> Result<(BTreeSet<Action>, ConsentSource), Failure> {
+    ask(context, question, flag, &[screen::manifest_alone()])
+}
+
+fn ask(
+    context: &Context,
+    question: &Question<'_>,
+    flag: Option<&ConsentFlag>,
+    choices: &[Choice],
+) -> Result<(BTreeSet<Action>, ConsentSource), Failure> {
+    match flag {
+        Some(flag) => Ok((by_flag(question, flag)?, ConsentSource::Flag)),
+        None if context.settings.can_ask => {
+            let actions = by_prompt(question, choices, |page| context.printer.ask(page))?;
+            Ok((actions, ConsentSource::Prompt))
+        }
+        None => {
+            let cause = "no consent was given, and there is no terminal to ask on";
+            Err(missing(question, question.required, cause))
+        }
+    }
 }
 
 /// Records the consent that the command itself gives.
@@ -168,39 +202,19 @@ fn by_flag(question: &Question<'_>, flag: &ConsentFlag) -> Result<BTreeSet<Actio
 
 fn by_prompt(
     question: &Question<'_>,
-    asked_besides: &[Action],
-    wording: impl Fn(Action) -> String,
-    mut ask: impl FnMut(Line) -> io::Result<Option<String>>,
+    choices: &[Choice],
+    ask: impl FnOnce(Line) -> io::Result<Option<String>>,
 ) -> Result<BTreeSet<Action>, Failure> {
-    let mut page = Line::default();
-    let width = question.subject.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
-    for (label, value) in question.subject {
-        page = page.with(Tone::Strong, format!("{label:width$}")).with(Tone::Plain, format!("  {value}\n"));
+    let reply = ask(screen::page(question.notice, question.headline, question.subject, choices));
+    let reply = reply.map_err(|error| {
+        missing(question, question.required, &format!("the answer could not be read: {error}"))
+    })?;
+    let said = reply.unwrap_or_default();
+    if let Some(choice) = screen::chosen(choices, &said) {
+        return Ok(choice.gives.clone());
     }
-    let mut actions = BTreeSet::new();
-    for &action in question.required.iter().chain(asked_besides) {
-        let would_have = |other: Action| other == action || actions.contains(&other);
-        if is_publish_alone(would_have) && !question.required.contains(&Action::Publish) {
-            continue;
-        }
-        let is_required = question.required.contains(&action);
-        let note = if is_required { "" } else { " (not needed)" };
-        page =
-            page.with(Tone::Strong, wording(action)).with(Tone::Plain, format!("{note} Type yes to agree: "));
-        let reply = ask(std::mem::take(&mut page));
-        let reply = reply.map_err(|error| {
-            missing(question, &[action], &format!("the answer could not be read: {error}"))
-        })?;
-        if reply.as_deref().map(str::trim) == Some("yes") {
-            actions.insert(action);
-        } else if is_required {
-            let said = reply.unwrap_or_default();
-            let cause =
-                format!("the answer to `{}` was `{}`, not `yes`", action.as_str(), escape::shown(&said));
-            return Err(missing(question, &[action], &cause));
-        }
-    }
-    Ok(actions)
+    let cause = format!("the answer was `{}`, not {}", escape::shown(&said), screen::listed(choices, "`"));
+    Err(missing(question, question.required, &cause))
 }
 
 /// The failure for consent not given to the actions `absent`; its hint names these and all required actions.
@@ -236,6 +250,8 @@ mod tests {
     const FETCH: Question<'static> = Question {
         verb: "fetch",
         swarm_id: None,
+        headline: "Fetch it?",
+        notice: None,
         subject: &[],
         required: &[Action::Fetch, Action::Import],
         optional: &[Action::Serve, Action::Publish],
@@ -262,33 +278,23 @@ mod tests {
         assert!(failure.cause.unwrap().contains("not consent to `import`"));
     }
 
-    fn replies(words: &[Option<&str>]) -> (Result<BTreeSet<Action>, Failure>, usize) {
-        let mut asked = 0;
-        let answered = by_prompt(
-            &FETCH,
-            FETCH.optional,
-            |action| question_text(action).to_owned(),
-            |_| {
-                let reply = words.get(asked).copied().flatten().map(str::to_owned);
-                asked += 1;
-                Ok(reply)
-            },
-        );
-        (answered, asked)
+    fn reply(word: Option<&str>) -> Result<BTreeSet<Action>, Failure> {
+        let choices = screen::choices(FETCH.required, FETCH.optional, meaning);
+        by_prompt(&FETCH, &choices, |_| Ok(word.map(str::to_owned)))
     }
 
     #[test]
-    fn a_prompt_takes_the_word_yes_for_each_action_alone() {
-        let (granted, asked) = replies(&[Some("yes"), Some(" yes "), Some("yes"), Some("no")]);
-        assert_eq!(asked, 4);
-        assert_eq!(granted.unwrap(), BTreeSet::from([Action::Fetch, Action::Import, Action::Serve]));
+    fn a_prompt_takes_one_answer_for_all_that_it_names() {
+        let needed = BTreeSet::from([Action::Fetch, Action::Import]);
+        assert_eq!(reply(Some(" yes ")).unwrap(), needed);
+        let serving = BTreeSet::from([Action::Fetch, Action::Import, Action::Serve]);
+        assert_eq!(reply(Some("yes serve")).unwrap(), serving);
+        assert_eq!(reply(Some("yes serve publish")).unwrap().len(), 4);
     }
 
     #[test]
-    fn publishing_is_neither_asked_for_nor_taken_without_serving() {
-        let (granted, asked) = replies(&[Some("yes"), Some("yes"), Some("no")]);
-        assert_eq!(asked, 3);
-        assert_eq!(granted.unwrap(), BTreeSet::from([Action::Fetch, Action::Import]));
+    fn publishing_is_not_taken_without_serving() {
+        assert_eq!(reply(Some("yes publish")).unwrap_err().class, Exit::Consent);
         let failure = by_flag(&FETCH, &flag("fetch,import,publish")).unwrap_err();
         assert_eq!(failure.class, Exit::Consent);
         assert!(failure.error.contains("needs consent to serve; nothing was dialed"), "{}", failure.error);
@@ -296,15 +302,24 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_takes_nothing_else_for_yes_and_asks_no_further() {
-        for word in
-            [None, Some(""), Some("y"), Some("YES"), Some("yes please"), Some("\u{1b}yes"), Some("no")]
-        {
-            let (refused, asked) = replies(&[word]);
-            let failure = refused.unwrap_err();
-            assert_eq!((failure.class, asked), (Exit::Consent, 1), "{word:?}");
-            assert!(!failure.cause.unwrap().contains('\u{1b}'));
-            assert_eq!(replies(&[Some("yes"), word]).1, 2);
+    fn a_prompt_takes_no_other_answer_and_says_which_agree() {
+        for word in [
+            None,
+            Some(""),
+            Some("y"),
+            Some("YES"),
+            Some("yes please"),
+            Some("\u{1b}yes"),
+            Some("no"),
+            Some("yes fetch"),
+            Some("yes import serve"),
+        ] {
+            let failure = reply(word).unwrap_err();
+            assert_eq!(failure.class, Exit::Consent, "{word:?}");
+            assert!(failure.hint.contains("`--consent fetch,import`"), "{}", failure.hint);
+            let cause = failure.cause.unwrap();
+            assert!(cause.ends_with("not `yes`, `yes serve` or `yes serve publish`"), "{cause}");
+            assert!(!cause.contains('\u{1b}'));
         }
     }
 

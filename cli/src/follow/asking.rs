@@ -11,7 +11,7 @@ use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
 use crate::args::{ShareOptions, TransferOptions};
-use crate::consent::{self, Action, ConsentFlag, Question};
+use crate::consent::{self, Action, Advance, ConsentFlag, Question};
 use crate::escape;
 use crate::failure::Failure;
 use crate::publisher;
@@ -39,6 +39,8 @@ pub(crate) struct Fetch<'a> {
     pub(crate) consent: Option<&'a ConsentFlag>,
     /// Optional actions to ask for: [`ASKED_BESIDES`], or fewer.
     pub(crate) asked_besides: &'a [Action],
+    /// Consent that was given before the manifest was known, if it was.
+    pub(crate) advance: Option<Advance>,
     /// What has happened before the user is asked for consent: [`crate::consent::Question::done`].
     pub(crate) done: &'static str,
     /// True for a repair: the file is the user's own, under its name, and only its wrong chunks are fetched.
@@ -52,7 +54,7 @@ pub(crate) fn needed(options: &TransferOptions) -> &'static [Action] {
 }
 
 /// Asks the user before anything moves: first whether to accept the publisher's key, if it is not the known one, then
-/// for consent. With the consent to import, the key is kept.
+/// for consent, unless that was given in advance and counts. With the consent to import, the key is kept.
 pub(super) fn ask(
     context: &Context,
     plan: &Fetch<'_>,
@@ -75,23 +77,42 @@ pub(super) fn ask(
         subject
             .push((label.to_owned(), format!("{} at {}", offer.offer().peer.short(), addresses.join(", "))));
     }
-    if plan.consent.is_some() {
-        context.printer.note(show::table(&subject));
-    }
     let required = needed(plan.transfer);
+    let advance = plan.advance.as_ref().map(|advance| advance.counting(Some(&verdict), required));
+    if plan.consent.is_some() || matches!(advance, Some(Ok(_))) {
+        context.printer.note(show::summary(&subject));
+    }
+    let notice = advance.as_ref().and_then(|advance| advance.as_ref().err()).cloned();
+    let headline = headline(plan, target, &verdict);
     let optional: Vec<Action> =
         plan.asked_besides.iter().copied().filter(|action| !required.contains(action)).collect();
     let question = Question {
         verb: plan.verb,
         swarm_id: Some(plan.manifest.swarm_id()),
+        headline: &headline,
+        notice: notice.as_deref(),
         subject: &subject,
         required,
         optional: &optional,
         done: plan.done,
     };
-    let granted = consent::obtain(context, &question, plan.consent)?;
+    let granted = match advance {
+        Some(Ok(actions)) => consent::take_up(context, &question, actions)?,
+        _ => consent::obtain(context, &question, plan.consent)?,
+    };
     publisher::keep(context, &plan.manifest, &verdict, accepted.as_ref())?;
     Ok((granted, verdict))
+}
+
+/// The question in one line: what is fetched, by whom it is published, and where it goes.
+fn headline(plan: &Fetch<'_>, target: &Target, verdict: &SignerVerdict) -> String {
+    let manifest = &plan.manifest;
+    let model =
+        show::model_line(manifest.model_id(), manifest.model_version(), manifest.byte_count(), Some(verdict));
+    if plan.is_repair {
+        return format!("Repair `{}` with chunks of {model}?", escape::path(&target.artifact));
+    }
+    format!("Fetch {model}, into {}?", show::folder(&plan.out))
 }
 
 /// Describes another manifest of the same name beside the file, and which of the two is older.

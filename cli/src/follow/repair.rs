@@ -57,6 +57,7 @@ pub(crate) fn run(
         transfer: &how,
         consent: options.consent.as_ref(),
         asked_besides: ASKED_BESIDES,
+        advance: None,
         done: NOTHING_DONE,
         is_repair: true,
     };

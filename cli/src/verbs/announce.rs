@@ -48,16 +48,19 @@ fn on(args: &AnnounceOnArgs, service: &dyn Service, context: &Context) -> Result
     let (id, model) = transfer(&args.share, service)?;
     let swarm_id = parse_hex(&model.swarm_id);
     let subject = model.subject(context);
+    let headline = format!("Publish that this machine has {}?", model.name());
     let question = Question {
         verb: "announce on",
         swarm_id: swarm_id.as_ref(),
+        headline: &headline,
+        notice: None,
         subject: &subject,
         required: &[Action::Publish],
         optional: &[],
         done: NOTHING_ANNOUNCED,
     };
     let source = agree(context, &question, args.consent.as_ref(), |_| {
-        "May peers of this model pass on that this machine has it and where it is, to anyone, until you take it back?"
+        "publish: peers of this model may pass on that this machine has it and where it is, to anyone, until you take it back"
             .to_owned()
     })?;
     let consent = Consent {

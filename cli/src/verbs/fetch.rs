@@ -1,5 +1,6 @@
 //! `minimodel fetch`: from a manifest or an offer to a checked file with its receipt.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use minimodel::clock::now_unix;
@@ -9,8 +10,9 @@ use minimodel_wire::SignedOffer;
 
 use crate::args::FetchArgs;
 use crate::companion;
+use crate::companion::asking::LIBRARY;
 use crate::companion::hand_over::FetchHandOver;
-use crate::consent::{self, Action, Question};
+use crate::consent::{self, Action, Advance, Question};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow;
@@ -18,6 +20,7 @@ use crate::input;
 use crate::interrupt::Interrupt;
 use crate::offer_argument;
 use crate::settings::Context;
+use crate::show;
 
 /// Runs the verb.
 pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
@@ -26,21 +29,25 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
     }
     let has_peers = args.offer.is_some() || !args.peer.is_empty();
     let companion = companion::taking(context, &args.share, &args.handing, !has_peers)?;
-    if companion.is_none() && args.out.is_none() {
-        return Err(nowhere());
-    }
+    let out = match (&args.out, &companion) {
+        (Some(out), _) => Some(out.clone()),
+        (None, Some(_)) => None,
+        // The question says so; a script names its folder.
+        (None, None) if args.consent.is_none() && context.settings.can_ask => Some(PathBuf::from(".")),
+        (None, None) => return Err(nowhere()),
+    };
     let first = args.offer.as_ref().map(offer_argument::fresh).transpose()?;
     let mut sources = args.peer.iter().map(offer_argument::fresh).collect::<Result<Vec<_>, _>>()?;
     sources.splice(0..0, first.clone());
-    let manifest = match (&args.manifest, &first) {
-        (Some(path), _) => Arc::new(input::manifest(path)?),
+    let (manifest, advance) = match (&args.manifest, &first) {
+        (Some(path), _) => (Arc::new(input::manifest(path)?), None),
         (None, Some(offer)) => {
             if let Some(service) = &companion
                 && FetchHandOver::new(service, args, context, &sources).by_offer()?.is_some()
             {
                 return Ok(());
             }
-            ask_for_manifest(args, context, offer)?
+            ask_for_manifest(args, context, offer, out.as_deref())?
         }
         // clap requires one of the two.
         (None, None) => return Err(FetchError::NoPeers.into()),
@@ -49,19 +56,19 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
         check_offer(offer, Some(&manifest), now_unix())?;
     }
     if let Some(service) = companion {
-        return FetchHandOver::new(&service, args, context, &sources).with_manifest(&manifest);
+        return FetchHandOver::new(&service, args, context, &sources).with_manifest(&manifest, advance);
     }
-    let out = args.out.clone().ok_or_else(nowhere)?;
     let fetch = follow::Fetch {
         verb: "fetch",
         manifest,
         sources,
-        out,
+        out: out.ok_or_else(nowhere)?,
         receipt: args.receipt.clone(),
         share: &args.share,
         transfer: &args.transfer,
         consent: args.consent.as_ref(),
         asked_besides: follow::ASKED_BESIDES,
+        advance,
         done: if args.manifest.is_some() { consent::NOTHING_DONE } else { consent::MANIFEST_ASKED },
         is_repair: false,
     };
@@ -76,26 +83,36 @@ fn nowhere() -> Failure {
     )
 }
 
-/// Asks the peer for the manifest. On a terminal that is a question of its own; in a script the consent to fetch covers it.
+/// Asks the peer for the manifest. On a terminal that is a question of its own, whose answer may consent to the whole fetch;
+/// in a script the consent to fetch covers it. `out`: the folder; `None`: the library of a companion.
 fn ask_for_manifest(
     args: &FetchArgs,
     context: &Context,
     offer: &SignedOffer,
-) -> Result<Arc<Manifest>, Failure> {
+    out: Option<&Path>,
+) -> Result<(Arc<Manifest>, Option<Advance>), Failure> {
     let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
+    let into = out.map_or_else(|| LIBRARY.to_owned(), show::folder);
     let subject = [
-        ("peer".to_owned(), offer.offer().peer.to_string()),
+        ("into".to_owned(), into),
         ("address".to_owned(), addresses.join(", ")),
-        ("asks for".to_owned(), "the manifest alone; what it says is shown before anything else".to_owned()),
+        ("peer".to_owned(), offer.offer().peer.to_string()),
     ];
+    let at = addresses.first().map(|address| format!(" at {address}")).unwrap_or_default();
+    let headline = format!("Ask the peer{at} which model this offer is for?");
+    let cache = out.is_none().then_some(Action::Cache);
+    let later: Vec<Action> = follow::needed(&args.transfer).iter().copied().chain(cache).collect();
     let question = Question {
         verb: "fetch",
         swarm_id: Some(&offer.offer().swarm_id),
+        headline: &headline,
+        notice: None,
         subject: &subject,
         required: &[Action::Fetch],
         optional: &[Action::Import, Action::Serve, Action::Publish],
         done: consent::NOTHING_DONE,
     };
-    consent::obtain_required(context, &question, args.consent.as_ref())?;
-    follow::fetch_manifest(context, &args.share, offer)
+    let advance =
+        consent::obtain_by_offer(context, &question, args.consent.as_ref(), (&later, follow::ASKED_BESIDES))?;
+    Ok((follow::fetch_manifest(context, &args.share, offer)?, advance))
 }

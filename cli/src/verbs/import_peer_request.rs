@@ -39,6 +39,7 @@ pub(crate) fn run(args: &ImportPeerRequestArgs, context: &Context) -> Result<(),
         transfer: &args.transfer,
         consent: args.consent.as_ref(),
         asked_besides: &request.asks,
+        advance: None,
         done: NOTHING_DONE,
         is_repair: false,
     };

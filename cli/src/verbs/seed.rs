@@ -42,6 +42,8 @@ fn ask(
     verdict: &SignerVerdict,
 ) -> Result<RunConsent, Failure> {
     let mut subject = show::subject(manifest, Some(verdict));
+    let model =
+        show::model_line(manifest.model_id(), manifest.model_version(), manifest.byte_count(), Some(verdict));
     let who = match args.share.allow.len() {
         0 => "anyone who holds this offer".to_owned(),
         _ => args.share.allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
@@ -50,11 +52,16 @@ fn ask(
     let budget = Limits::default().upload_budget_files;
     subject.push(("budget".to_owned(), format!("each peer may take the whole file {budget} times a day")));
     if args.consent.is_some() {
-        context.printer.note(show::table(&subject));
+        context.printer.note(show::summary(&subject));
     }
+    let to =
+        if args.share.allow.is_empty() { "anyone who holds the offer" } else { "the peers that you allow" };
+    let headline = format!("Serve {model}, to {to}?");
     let question = Question {
         verb: "seed",
         swarm_id: Some(manifest.swarm_id()),
+        headline: &headline,
+        notice: None,
         subject: &subject,
         required: &[Action::Serve],
         optional: &[Action::Publish],

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::args::{PublisherOptions, RateSettings, Setting, TransferAction, TransferArgs, TransferIds};
 use crate::companion;
-use crate::companion::hand_over::Asking;
+use crate::companion::asking::Asking;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::settings::Context;

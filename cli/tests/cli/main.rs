@@ -16,6 +16,7 @@ mod inspect;
 mod manifest;
 mod process;
 mod publishers;
+mod questions;
 mod refusals;
 mod streams;
 mod swarm;

@@ -340,9 +340,9 @@ pub(crate) fn event(stream: &str, name: &str) -> Value {
 }
 
 /// End of each question.
-const PROMPT: &str = "Type yes to agree: ";
+pub(crate) const PROMPT: &str = " to agree: ";
 
-/// Runs a verb at a terminal and answers one word a question. Returns all that was shown until the last answer, and
+/// Runs a verb at a terminal and gives one answer a question. Returns all that was shown until the last answer, and
 /// the process.
 pub(crate) fn answer(home: &Home, line: &[&str], words: &[&str]) -> (String, Running) {
     answer_command(home.command(line), words)
@@ -364,7 +364,14 @@ pub(crate) fn answer_command(mut command: Command, words: &[&str]) -> (String, R
     }
     // Drains the terminal, so that later output does not fill it.
     std::thread::spawn(move || while person.read(&mut piece).is_ok_and(|count| count > 0) {});
-    (shown, running)
+    (without_colours(&shown), running)
+}
+
+/// What a terminal shows, without the codes for colours.
+pub(crate) fn without_colours(shown: &str) -> String {
+    let mut pieces = shown.split("\u{1b}[");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |text, piece| text + piece.split_once('m').map_or(piece, |(_, rest)| rest))
 }
 
 /// Runs a verb as `answer` does; returns the last line of each question, and the process.

@@ -275,14 +275,14 @@ fn terminal_asks_about_another_key_and_only_yes_accepts_it() {
             assert_eq!(code, 6, "{word:?}: {asked}");
             assert!(asked.contains("WARNING") && asked.contains(&key(1)), "{asked}");
             assert!(shown.as_ref().is_none_or(|key| asked.contains(key)), "{asked}");
-            assert!(!asked.contains("Fetch these bytes"), "{asked}");
+            assert!(!asked.contains("Fetch sample-model"), "{asked}");
         }
         // The key is accepted, then the fetch is refused: nothing is kept.
         assert_eq!(at_terminal(&bob, &line, &["yes", "no"]).1, 5);
-        assert_eq!(at_terminal(&bob, &line, &["yes", "yes", "no"]).1, 5);
+        assert_eq!(at_terminal(&bob, &line, &["yes", "yes publish"]).1, 5);
         assert_eq!(known(&bob), [key(1)]);
         assert!(!bob.path(name).exists());
-        assert_eq!(at_terminal(&bob, &line, &["yes", "yes", "yes", "no"]).1, 0);
+        assert_eq!(at_terminal(&bob, &line, &["yes", "yes"]).1, 0);
         seeder.stop();
     }
     assert_eq!(known(&bob), [key(1), key(2)]);

@@ -1,11 +1,11 @@
-//! `minimodel consent grant`: asks for each action in plain words, and records the grant.
+//! `minimodel consent grant`: asks once, with each action in plain words, and records the grant.
 
 use minimodel::clock::{now_unix, utc};
 use minimodel::consent::{NewGrant, NotAGrant};
 use minimodel_companion::Service;
 use minimodel_verifier::digest::parse_hex;
 
-use super::model::{Names, resolve};
+use super::model::{Model, Names, resolve};
 use super::tell;
 use crate::args::ConsentGrantArgs;
 use crate::consent::{Action, Question, agree};
@@ -42,16 +42,19 @@ pub(super) fn run(args: &ConsentGrantArgs, service: &dyn Service, context: &Cont
     say("ends", expires_unix.map_or_else(|| "when you take it back".to_owned(), utc));
     say("at most", args.quota.map_or_else(|| "no limit of bytes".to_owned(), show_exact_size));
 
+    let headline = headline(&actions, model.as_ref(), expires_unix);
     let question = Question {
         verb: "consent grant",
         swarm_id: swarm_id.as_ref(),
+        headline: &headline,
+        notice: None,
         subject: &subject,
         required: &actions,
         optional: &[],
         done: NOTHING_GRANTED,
     };
     let source = agree(context, &question, args.consent.as_ref(), |action| {
-        wording(action, model.is_some(), peer.is_some()).to_owned()
+        meaning(action, model.is_some(), peer.is_some())
     })?;
     let new = NewGrant {
         actions: actions.into_iter().collect(),
@@ -72,45 +75,33 @@ pub(super) fn run(args: &ConsentGrantArgs, service: &dyn Service, context: &Cont
     Ok(())
 }
 
-fn wording(action: Action, has_model: bool, has_peer: bool) -> &'static str {
-    match (action, has_model, has_peer) {
-        (Action::Fetch, true, false) => {
-            "May the companion fetch this model from any peer, who will see this machine's address?"
+/// What a grant of one action permits. `model`, `peer`: whether it is for one alone.
+fn meaning(action: Action, has_model: bool, has_peer: bool) -> String {
+    let peer = if has_peer { "this peer" } else { "any peer" };
+    let model = if has_model { "this model" } else { "any model" };
+    let shared = if has_model { "this model" } else { "every model that you share" };
+    match action {
+        Action::Fetch => format!("fetch {model} from {peer}, who sees this machine's address"),
+        Action::Import => {
+            format!("import {model}, once every check has passed, into a folder that you name")
         }
-        (Action::Fetch, true, true) => {
-            "May the companion fetch this model from this peer, who will see this machine's address?"
+        Action::Serve => {
+            let asks = if has_peer { "" } else { " that asks" };
+            format!("serve chunks of {shared} to {peer}{asks}, while you do not look")
         }
-        (Action::Fetch, false, false) => {
-            "May the companion fetch any model from any peer, who will see this machine's address?"
-        }
-        (Action::Fetch, false, true) => {
-            "May the companion fetch any model from this peer, who will see this machine's address?"
-        }
-        (Action::Import, true, _) => {
-            "May it put this model, once every check has passed, into a folder that you name?"
-        }
-        (Action::Import, false, _) => {
-            "May it put any model, once every check has passed, into a folder that you name?"
-        }
-        (Action::Serve, true, false) => {
-            "May it send chunks of this model to any peer that asks, while you do not look?"
-        }
-        (Action::Serve, true, true) => {
-            "May it send chunks of this model to this peer, while you do not look?"
-        }
-        (Action::Serve, false, false) => {
-            "May it send chunks of every model that you share to any peer that asks, while you do not look?"
-        }
-        (Action::Serve, false, true) => {
-            "May it send chunks of every model that you share to this peer, while you do not look?"
-        }
-        (Action::Cache, true, _) => "May it keep this model in the library's own folder?",
-        (Action::Cache, false, _) => "May it keep any model that it fetches in the library's own folder?",
-        (Action::Publish, true, _) => {
-            "May peers of this model pass on that this machine has it and where it is, to anyone?"
-        }
-        (Action::Publish, false, _) => {
-            "May peers of every model that you share pass on that this machine has it and where it is, to anyone?"
+        Action::Cache => format!("cache {model} in the library's own folder"),
+        Action::Publish => {
+            format!(
+                "publish to the peers of {shared}, who may tell anyone, that this machine has it and where"
+            )
         }
     }
+}
+
+/// The question in one line: `Let the companion fetch and import any model, until you take it back?`
+fn headline(actions: &[Action], model: Option<&Model>, expires_unix: Option<u64>) -> String {
+    let words: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
+    let model = model.map_or_else(|| "any model".to_owned(), Model::name);
+    let until = expires_unix.map_or_else(|| "you take it back".to_owned(), utc);
+    format!("Let the companion {} {model}, until {until}?", words.join(" and "))
 }

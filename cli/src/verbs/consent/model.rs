@@ -32,6 +32,16 @@ pub(crate) struct Model {
 }
 
 impl Model {
+    /// `sample-model 1`, escaped.
+    pub(crate) fn name(&self) -> String {
+        match &self.manifest {
+            Some(manifest) => {
+                format!("{} {}", escape::shown(manifest.model_id()), escape::shown(manifest.model_version()))
+            }
+            None => self.known_as.first().map(|(_, name)| name.clone()).unwrap_or_default(),
+        }
+    }
+
     /// Lines to show of the model; values are escaped.
     pub(crate) fn subject(&self, context: &Context) -> Vec<(String, String)> {
         match &self.manifest {
@@ -107,7 +117,7 @@ pub(crate) fn resolve(text: &str, names: &Names) -> Result<Model, Failure> {
         return Ok(Model { swarm_id, known_as: Vec::new(), manifest: Some(manifest) });
     }
     let swarm_id = if is_swarm_id { lower } else { names.find(text)?.to_owned() };
-    let name = names.name(&swarm_id).unwrap_or_else(|| "not known here".to_owned());
+    let name = names.name(&swarm_id).unwrap_or_else(|| "a model not known here".to_owned());
     let known_as = vec![("model".to_owned(), name), ("swarm".to_owned(), swarm_id.clone())];
     Ok(Model { swarm_id, known_as, manifest: None })
 }

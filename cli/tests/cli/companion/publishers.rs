@@ -128,15 +128,22 @@ fn terminal_fetch_with_companion_asks_about_another_key() {
     let [one, two, _] = shared(&alice);
     bob.home.run(["fetch", "--offer", &one, "--out", "one", "--consent", "fetch,import"]).exits(0);
     let line = ["fetch", "--offer", &two, "--out", "two"];
-    // The first question is about the manifest, the next about the key, then those about consents.
-    for (words, code) in [(&["yes", "no"][..], 6), (&["yes", "YES"], 6), (&["yes", "yes", "no"], 5)] {
+    // The first question is about the manifest, the next about the key, the last about the rest, whatever the first answer was.
+    for (words, code) in [
+        (&["yes", "no"][..], 6),
+        (&["yes fetch", "YES"], 6),
+        (&["yes fetch", "yes fetch"], 6),
+        (&["yes", "yes", "no"], 5),
+        (&["yes fetch serve", "yes", "no"], 5),
+    ] {
         let (asked, ended) = at_terminal(&bob.home, &line, words);
         assert_eq!(ended, code, "{words:?}: {asked}");
         assert!(asked.contains("WARNING") && asked.contains(&key(1)) && asked.contains(&key(2)), "{asked}");
         assert_eq!((bob.transfers().len(), known(&bob.home)), (1, vec![key(1)]), "{words:?}");
     }
-    let (asked, ended) = at_terminal(&bob.home, &line, &["yes", "yes", "yes", "yes", "no"]);
+    let (asked, ended) = at_terminal(&bob.home, &line, &["yes fetch", "yes", "yes"]);
     assert_eq!((ended, known(&bob.home)), (0, vec![key(1), key(2)]), "{asked}");
+    assert!(asked.contains("your answer to the first question does not count"), "{asked}");
 }
 
 // Rows: H10

@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::causes::with_model;
 use super::house::House;
 use crate::home::Home;
-use crate::process::{Running, ask};
+use crate::process::{Running, answer, ask, events};
+use crate::publishers::stage;
 
 fn grants(house: &House) -> String {
     house.home.say("--json consent list --all").exits(0).stdout
@@ -23,24 +24,25 @@ fn terminal_fetch_with_companion_asks_the_same_and_needs_yes() {
     let (alice, bob, carol) = (House::with_artifact(), House::new(), Home::new());
     let offer = alice.share(&[]);
     let line = ["fetch", "--offer", &offer, "--out", "models"];
-    for words in [&["no"][..], &["y"], &["yes", "YES"], &["yes", "yes", "no"], &["yes", "yes", ""]] {
+    for words in [&["no"][..], &["y"], &["yes serve"], &["yes", "YES"], &["yes", ""], &["yes", "yes fetch"]] {
         let (_, refused) = ask(&bob.home, &line, words);
         assert_eq!(refused.fate().status.code(), Some(5), "{words:?}");
         assert!(bob.transfers().is_empty() && grants(&bob).is_empty(), "{words:?}: {}", grants(&bob));
         assert!(!bob.home.path("models").exists());
     }
-    // Consents to the manifest, these bytes and the import; then to an action that is not needed.
-    let words = ["yes", "yes", "yes", "no"];
+    // Consent to the manifest, then to the rest with an action that is not needed.
+    let words = ["yes", "yes serve"];
     let (theirs, alone) = ask(&carol, &line, &words);
     assert_eq!(alone.fate().status.code(), Some(0));
     let (ours, handed) = ask(&bob.home, &line, &words);
     let path = handed.end().exits(0).stdout;
     assert!(fs::read(path.trim()).unwrap() == alice.home.read("a.slm"));
     assert_eq!(ours, theirs);
-    assert!(
-        ours.len() == 4 && ours[1].contains("Fetch these bytes") && ours[3].contains("(not needed)"),
-        "{ours:?}"
-    );
+    let asked = [
+        "Type yes, yes fetch, yes fetch serve or yes fetch serve publish",
+        "Type yes, yes serve or yes serve publish",
+    ];
+    assert_eq!(ours, asked);
     assert!(grants(&bob).contains("\"by\":\"prompt\""));
     assert_eq!(bob.transfers()[0]["state"], "done");
 }
@@ -50,7 +52,7 @@ fn terminal_fetch_with_companion_asks_the_same_and_needs_yes() {
 fn terminal_seed_with_companion_asks_same_and_ends_on_ctrl_c() {
     let (alice, carol) = (House::with_artifact(), Home::with_artifact());
     let line = ["seed", "a.minimodel", "a.slm", "--listen", "127.0.0.1:0"];
-    for words in ["no", "y", "Yes", ""] {
+    for words in ["no", "y", "Yes", "", "yes serve"] {
         let (_, refused) = ask(&alice.home, &line, &[words]);
         assert_eq!(refused.fate().status.code(), Some(5), "{words:?}");
         assert!(alice.transfers().is_empty() && grants(&alice).is_empty(), "{words:?}: {}", grants(&alice));
@@ -63,10 +65,10 @@ fn terminal_seed_with_companion_asks_same_and_ends_on_ctrl_c() {
     let share = alice.transfers().remove(0);
     assert_eq!((&share["state"], &share["offer"]), (&"waiting".into(), &Value::Null));
     alice.home.say(&format!("transfer remove {}", share["id"])).exits(0);
-    let (theirs, alone) = ask(&carol, &line, &["yes", "no"]);
+    let (theirs, alone) = ask(&carol, &line, &["yes"]);
     alone.offer();
     alone.stop().exits(0);
-    let (ours, seed) = ask(&alice.home, &line, &["yes", "no"]);
+    let (ours, seed) = ask(&alice.home, &line, &["yes"]);
     let offer: SignedOffer = seed.offer().parse().unwrap();
     assert_eq!(ours, theirs);
     let id = alice.transfers()[0]["id"].as_u64().unwrap();
@@ -141,4 +143,64 @@ fn ctrl_c_leaves_earlier_transfer_running_or_paused_as_it_was() {
     followed.stop().exits(0);
     let share = alice.transfers().remove(0);
     assert_eq!((&share["state"], &share["offer"]), (&"paused".into(), &Value::Null));
+}
+
+// Rows: I5
+#[test]
+fn one_answer_to_an_offer_fetches_into_the_library() {
+    let (alice, bob) = (House::of(stage()), House::new());
+    alice.home.write("one.slm", alice.home.read("a.slm"));
+    let offer = alice.share_of("one", &["--consent", "serve"]);
+    let (shown, running) = answer(&bob.home, &["fetch", "--offer", &offer], &["yes fetch serve"]);
+    let path = running.end().exits(0).stdout;
+    assert!(fs::read(path.trim()).unwrap() == alice.home.read("a.slm"));
+    for words in ["into     the companion's library", "also cache it", "also import the file"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let grants = grants(&bob);
+    let given: Vec<Value> = events(&grants, "grant").map(|grant| grant["action"].clone()).collect();
+    assert_eq!(given, ["fetch", "import", "serve", "cache"], "{grants}");
+    assert_eq!(grants.matches("\"by\":\"prompt\"").count(), 4, "{grants}");
+}
+
+// Rows: H10, I5
+#[test]
+fn early_consent_with_companion_needs_a_signed_manifest() {
+    let (alice, bob) = (House::of(stage()), House::new());
+    alice.home.write("none.slm", alice.home.read("a.slm"));
+    let offer = alice.share_of("none", &["--consent", "serve"]);
+    let line = ["fetch", "--offer", &offer, "--out", "models"];
+    let (shown, running) = answer(&bob.home, &line, &["yes fetch", "no"]);
+    assert_eq!(running.fate().status.code(), Some(5));
+    assert!(shown.contains("WARNING: the manifest is not signed"), "{shown}");
+    assert!(bob.transfers().is_empty() && grants(&bob).is_empty() && !bob.home.path("models").exists());
+    let (_, running) = answer(&bob.home, &line, &["yes fetch", "yes"]);
+    let path = running.end().exits(0).stdout;
+    assert!(fs::read(path.trim()).unwrap() == alice.home.read("a.slm"));
+}
+
+// Rows: I5
+#[test]
+fn transfer_start_asks_for_the_manifest_then_once_for_the_rest() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&[]);
+    let new = serde_json::json!({"offers": [offer], "out": bob.home.path("models")}).to_string();
+    super::told::ask(&bob, "POST", "/v1/fetches", &new);
+    let id = bob.transfers()[0]["id"].as_u64().unwrap();
+    let number = id.to_string();
+    let line = ["transfer", "start", &number];
+    for word in ["no", "yes fetch", "yes serve", "\u{4}"] {
+        let (asked, running) = ask(&bob.home, &line, &[word]);
+        assert_eq!(running.fate().status.code(), Some(5), "{word:?}");
+        assert_eq!(asked, ["Type yes"]);
+        assert!(grants(&bob).is_empty());
+    }
+    let (_, running) = ask(&bob.home, &line, &["yes"]);
+    running.end().exits(0);
+    bob.transfer_when(id, "asking again", |now| now["model_id"] != "" && now["state"] == "asking");
+    let (shown, running) = answer(&bob.home, &line, &["yes serve"]);
+    running.end().exits(0);
+    assert!(shown.contains("Fetch sample-model 1.0.0, ") && shown.contains("into `/"), "{shown}");
+    bob.transfer_when(id, "done", |now| now["state"] == "done");
+    assert!(!grants(&bob).contains("\"cache\"") && grants(&bob).contains("\"serve\""), "{}", grants(&bob));
 }

@@ -9,7 +9,7 @@ use minimodel_skipped::skipped;
 use rustix::process::Signal;
 
 use super::stage::{Listener, TARGET, is_unchanged, manifest, names, snapshot, stage};
-use crate::process::{Running, terminal};
+use crate::process::{PROMPT, Running, terminal};
 
 /// Five times the limit of G-11.
 const SOON: Duration = Duration::from_secs(10);
@@ -49,8 +49,8 @@ fn a_signal_at_the_question_is_no_yes_and_nothing_was_done() {
         let mut command = home.command(["fetch", "model.minimodel", "--peer", &offer, "-o", "out"]);
         command.stdin(Stdio::from(process.try_clone().unwrap()));
         let running = Running::start_on(&mut command, None, Some(process.into()));
-        let shown = read_until(&mut person, "Type yes to agree: ");
-        assert!(shown.contains("Fetch these bytes"), "{shown}");
+        let shown = read_until(&mut person, PROMPT);
+        assert!(shown.contains("fetch it from these peers"), "{shown}");
         let start = Instant::now();
         running.signal(signal);
         let fate = running.fate();
@@ -78,7 +78,7 @@ fn an_answer_is_taken_only_for_a_question_that_could_be_shown() {
     let mut command = home.command(["fetch", "model.minimodel", "--peer", &offer, "-o", "out"]);
     command.stdin(Stdio::from(process.try_clone().unwrap()));
     let running = Running::start_on(&mut command, None, Some(process.into()));
-    read_until(&mut person, "Type yes to agree: ");
+    read_until(&mut person, PROMPT);
     person.write_all(b" no\n").unwrap();
     let fate = running.fate();
     assert_eq!(fate.status.code(), Some(5), "{fate:?}");

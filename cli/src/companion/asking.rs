@@ -1,0 +1,129 @@
+//! What a companion asks about a transfer, answered by the flags of a verb or by its user.
+
+use std::path::Path;
+
+use minimodel_companion::Service;
+use minimodel_companion::model::{Consent, Kind, Question as Open, Transfer};
+use minimodel_verifier::digest::parse_hex;
+
+use crate::args::PublisherOptions;
+use crate::consent::{self, Action, Advance, ConsentFlag, ConsentSource, NOTHING_DONE, Question};
+use crate::failure::Failure;
+use crate::publisher;
+use crate::settings::Context;
+use crate::show;
+use crate::text::of_problem as failure;
+
+/// Where a fetch without a folder goes.
+pub(crate) const LIBRARY: &str = "the companion's library";
+
+/// How a verb answers what the companion asks: by its flags and earlier grants, or by asking the user.
+pub(crate) struct Asking<'a> {
+    context: &'a Context,
+    verb: &'static str,
+    consent: Option<&'a ConsentFlag>,
+    publisher: &'a PublisherOptions,
+    /// Consent that was given before the manifest was known.
+    pub(super) advance: Option<Advance>,
+    /// What has happened so far, for a refusal: [`Question::done`].
+    pub(super) done: &'static str,
+}
+
+impl<'a> Asking<'a> {
+    /// `consent` and `publisher`: the flags of the verb.
+    pub(crate) fn new(
+        context: &'a Context,
+        verb: &'static str,
+        consent: Option<&'a ConsentFlag>,
+        publisher: &'a PublisherOptions,
+    ) -> Self {
+        Self { context, verb, consent, publisher, advance: None, done: NOTHING_DONE }
+    }
+
+    /// Like [`Self::agree`], but removes the transfer if the user does not agree, unless it was there before this call.
+    pub(super) fn agree_or_drop(
+        &self,
+        service: &dyn Service,
+        transfer: Transfer,
+    ) -> Result<Transfer, Failure> {
+        let added = transfer.clone();
+        self.agree(service, transfer).inspect_err(|_| forget_new(service, &added))
+    }
+
+    /// Answers what the companion asks about a transfer.
+    pub(crate) fn agree(&self, service: &dyn Service, transfer: Transfer) -> Result<Transfer, Failure> {
+        // Without the manifest there is no verdict: the companion compares its key with the flags when it has the manifest.
+        let accepted = match &transfer.publisher {
+            Some(verdict) => publisher::confirm_key(self.context, verdict, self.publisher, self.done)?
+                .filter(|_| verdict.is_alarm()),
+            None => None,
+        };
+        let consent = match (&transfer.question, self.consent) {
+            (Some(open), _) => self.ask(&transfer, open)?,
+            // Everything required is granted; the flag may consent to more, such as publish.
+            (None, Some(flag)) => consent_of(flag.actions(), ConsentSource::Flag),
+            (None, None) if accepted.is_some() => consent_of([], ConsentSource::Prompt),
+            (None, None) => return Ok(transfer),
+        };
+        let consent = Consent { accept_publisher_key: accepted.map(|key| key.to_string()), ..consent };
+        service.answer(transfer.id, consent).map_err(failure)
+    }
+
+    /// Asks about an open question, unless the flag or an earlier answer covers it.
+    pub(super) fn ask(&self, transfer: &Transfer, open: &Open) -> Result<Consent, Failure> {
+        let advance = self.advance.as_ref();
+        let advance = advance.map(|advance| advance.counting(transfer.publisher.as_ref(), &open.needs));
+        if self.consent.is_some() || matches!(advance, Some(Ok(_))) {
+            self.context.printer.note(show::summary(&open.subject));
+        }
+        let notice = match advance {
+            Some(Ok(actions)) => return Ok(consent_of(actions, ConsentSource::Prompt)),
+            Some(Err(notice)) => Some(notice),
+            None => None,
+        };
+        let headline = headline(transfer, open);
+        let swarm_id = parse_hex(&transfer.swarm_id);
+        let question = Question {
+            verb: self.verb,
+            swarm_id: swarm_id.as_ref(),
+            headline: &headline,
+            notice: notice.as_deref(),
+            subject: &open.subject,
+            required: &open.needs,
+            optional: &open.may,
+            done: self.done,
+        };
+        let is_by_offer = transfer.kind == Kind::Fetch && transfer.model_id.is_empty();
+        let ask = if is_by_offer { consent::answer_by_offer } else { consent::answer };
+        let (actions, source) = ask(self.context, &question, self.consent)?;
+        Ok(consent_of(actions, source))
+    }
+}
+
+/// The question in one line: what is to be shared or fetched, and where it goes.
+fn headline(transfer: &Transfer, open: &Open) -> String {
+    let Transfer { model_id, model_version, total_bytes, publisher, .. } = transfer;
+    let model = show::model_line(model_id, model_version, *total_bytes, publisher.as_ref());
+    let path = Path::new(&transfer.path);
+    match transfer.kind {
+        Kind::Share if transfer.allow.is_empty() => format!("Serve {model}, to anyone who holds the offer?"),
+        Kind::Share => format!("Serve {model}, to the peers that you allow?"),
+        Kind::Fetch if model_id.is_empty() => "Ask the peer which model this offer is for?".to_owned(),
+        Kind::Fetch if open.needs.contains(&Action::Cache) => format!("Fetch {model}, into {LIBRARY}?"),
+        Kind::Fetch => format!("Fetch {model}, into {}?", show::folder(path.parent().unwrap_or(path))),
+    }
+}
+
+/// The actions as a consent that was given by `source`.
+pub(super) fn consent_of(actions: impl IntoIterator<Item = Action>, source: ConsentSource) -> Consent {
+    let actions = actions.into_iter().collect();
+    let by = source.as_str().to_owned();
+    Consent { actions, by, expires_unix: None, quota_bytes: None, accept_publisher_key: None }
+}
+
+/// Removes a transfer that this call added. A failure to do so is ignored: the caller reports why the transfer is removed.
+pub(super) fn forget_new(service: &dyn Service, transfer: &Transfer) {
+    if transfer.is_new {
+        let _ = service.forget(transfer.id);
+    }
+}

@@ -1,0 +1,241 @@
+//! The one screen of a question: a line that a stranger understands, what is known, and the answers that agree.
+//!
+//! An answer is `yes`, or `yes` with the names of further actions. Only an answer that the screen lists agrees.
+
+use std::collections::BTreeSet;
+
+use minimodel::consent::{Action, is_publish_alone};
+
+use crate::printer::{Line, Tone};
+use crate::show;
+
+/// What the last line of the list says of all other answers.
+const ANYTHING_ELSE: &str = "anything else";
+
+/// One answer that agrees, and what it agrees to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// Actions that the answer names behind `yes`.
+    pub(super) named: BTreeSet<Action>,
+    /// All actions that the answer agrees to.
+    pub(super) gives: BTreeSet<Action>,
+    /// What it agrees to beyond the choice before it, a line each.
+    adds: Vec<String>,
+}
+
+impl Choice {
+    /// The answer as the user types it: `yes serve`.
+    pub(super) fn words(&self) -> String {
+        let named = Action::ALL.into_iter().filter(|action| self.named.contains(action));
+        std::iter::once("yes").chain(named.map(Action::as_str)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The choice that also names `action`.
+    fn and(&self, action: Action, meaning: &str) -> Self {
+        let with = |actions: &BTreeSet<Action>| actions.iter().copied().chain([action]).collect();
+        Self { named: with(&self.named), gives: with(&self.gives), adds: vec![format!("also {meaning}")] }
+    }
+}
+
+/// The choices of a question: `yes` for all of `required`, then one more action at a time.
+pub(super) fn choices(
+    required: &[Action],
+    optional: &[Action],
+    meaning: impl Fn(Action) -> String,
+) -> Vec<Choice> {
+    let plain = Choice {
+        named: BTreeSet::new(),
+        gives: required.iter().copied().collect(),
+        adds: required.iter().map(|&action| meaning(action)).collect(),
+    };
+    with_optional(vec![plain], optional, meaning)
+}
+
+/// The choices while only an offer is known: `yes` for its manifest alone, `yes fetch` for the fetch as well, which takes
+/// consent to all of `required`.
+pub(super) fn choices_by_offer(
+    required: &[Action],
+    optional: &[Action],
+    meaning: impl Fn(Action) -> String,
+) -> Vec<Choice> {
+    let gives: BTreeSet<Action> = required.iter().copied().collect();
+    // `fetch` stands for what a fetch cannot do without; other actions are always named.
+    let is_named = |action: &Action| !matches!(action, Action::Import | Action::Cache);
+    let meanings = required.iter().map(|&action| format!("also {}", meaning(action)));
+    let whole = Choice {
+        named: gives.iter().copied().filter(is_named).collect(),
+        adds: meanings
+            .chain(["unless the signature is in doubt: then you are asked again".to_owned()])
+            .collect(),
+        gives,
+    };
+    with_optional(vec![manifest_alone(), whole], optional, meaning)
+}
+
+/// `yes` to a request for the manifest.
+pub(super) fn manifest_alone() -> Choice {
+    let adds = [
+        "fetch the manifest alone, from this peer, who sees this machine's address",
+        "then you are asked again",
+    ];
+    Choice {
+        named: BTreeSet::new(),
+        gives: BTreeSet::from([Action::Fetch]),
+        adds: adds.map(str::to_owned).to_vec(),
+    }
+}
+
+fn with_optional(
+    mut choices: Vec<Choice>,
+    optional: &[Action],
+    meaning: impl Fn(Action) -> String,
+) -> Vec<Choice> {
+    for &action in optional {
+        let Some(last) = choices.last() else { continue };
+        let is_alone = is_publish_alone(|other| other == action || last.gives.contains(&other));
+        if last.gives.contains(&action) || is_alone {
+            continue;
+        }
+        choices.push(last.and(action, &meaning(action)));
+    }
+    choices
+}
+
+/// Finds the choice that a reply makes. Order and commas do not matter; a word too many or too few does.
+pub(super) fn chosen<'a>(choices: &'a [Choice], reply: &str) -> Option<&'a Choice> {
+    let mut words = reply.split(|character: char| character == ',' || character.is_ascii_whitespace());
+    let mut words = words.by_ref().filter(|word| !word.is_empty());
+    if words.next() != Some("yes") {
+        return None;
+    }
+    let named: BTreeSet<Action> = words.map(Action::from_word).collect::<Option<_>>()?;
+    choices.iter().find(|choice| choice.named == named)
+}
+
+/// The answers that agree, each between `mark`s: `yes`, `yes serve` or `yes serve publish`.
+pub(super) fn listed(choices: &[Choice], mark: &str) -> String {
+    let words: Vec<String> = choices.iter().map(|choice| format!("{mark}{}{mark}", choice.words())).collect();
+    match words.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        words => words.concat(),
+    }
+}
+
+/// Lays the screen out, to the place where the answer is typed. `subject`: label and escaped value a line.
+pub(super) fn page(
+    notice: Option<&str>,
+    headline: &str,
+    subject: &[(String, String)],
+    choices: &[Choice],
+) -> Line {
+    let mut page = Line::default();
+    if let Some(notice) = notice {
+        page = page.with(Tone::Bad, "WARNING: ").with(Tone::Strong, format!("{notice}\n"));
+    }
+    page = page.with(Tone::Strong, headline).with(Tone::Plain, "\n\n");
+    page = page.followed_by(show::summary(subject)).with(Tone::Plain, "\n\n");
+    let width =
+        choices.iter().map(|choice| choice.words().len()).chain([ANYTHING_ELSE.len()]).max().unwrap_or(0);
+    for choice in choices {
+        let mut words = choice.words();
+        for line in &choice.adds {
+            page =
+                page.with(Tone::Strong, format!("  {words:width$}")).with(Tone::Plain, format!("  {line}\n"));
+            words.clear();
+        }
+    }
+    page.with(Tone::Plain, format!("  {ANYTHING_ELSE:width$}  no\n\n"))
+        .with(Tone::Plain, format!("Type {} to agree: ", listed(choices, "")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FETCH: &[Action] = &[Action::Fetch, Action::Import];
+    const BESIDES: &[Action] = &[Action::Serve, Action::Publish];
+
+    fn word(action: Action) -> String {
+        format!("{} it", action.as_str())
+    }
+
+    fn words(choices: &[Choice]) -> Vec<String> {
+        choices.iter().map(Choice::words).collect()
+    }
+
+    #[test]
+    fn one_answer_agrees_to_all_that_is_needed_and_more_by_name() {
+        let all = choices(FETCH, BESIDES, word);
+        assert_eq!(words(&all), ["yes", "yes serve", "yes serve publish"]);
+        let gives: Vec<usize> = all.iter().map(|choice| choice.gives.len()).collect();
+        assert_eq!(gives, [2, 3, 4]);
+        assert_eq!(all[0].adds, ["fetch it", "import it"]);
+        assert_eq!(all[1].adds, ["also serve it"]);
+        // What is needed anyway is not named, and to publish is never asked for alone.
+        assert_eq!(words(&choices(&[Action::Serve], BESIDES, word)), ["yes", "yes publish"]);
+        assert_eq!(words(&choices(FETCH, &[Action::Publish], word)), ["yes"]);
+    }
+
+    #[test]
+    fn an_offer_alone_is_answered_for_its_manifest_or_for_the_whole() {
+        let all = choices_by_offer(FETCH, BESIDES, word);
+        assert_eq!(words(&all), ["yes", "yes fetch", "yes fetch serve", "yes fetch serve publish"]);
+        assert_eq!(all[0].gives, BTreeSet::from([Action::Fetch]));
+        assert_eq!(all[1].gives, BTreeSet::from([Action::Fetch, Action::Import]));
+        let seeding = [Action::Fetch, Action::Import, Action::Cache, Action::Serve];
+        let all = choices_by_offer(&seeding, BESIDES, word);
+        assert_eq!(words(&all), ["yes", "yes fetch serve", "yes fetch serve publish"]);
+        assert_eq!(all[1].gives, BTreeSet::from(seeding));
+    }
+
+    #[test]
+    fn only_an_answer_that_is_listed_agrees() {
+        let all = choices(FETCH, BESIDES, word);
+        for (reply, at) in [
+            ("yes", 0),
+            (" yes\t", 0),
+            ("yes serve", 1),
+            ("yes, serve, publish", 2),
+            ("yes publish serve serve", 2),
+        ] {
+            assert_eq!(chosen(&all, reply), Some(&all[at]), "{reply:?}");
+        }
+        for reply in [
+            "",
+            "y",
+            "YES",
+            "Yes",
+            "no",
+            "no yes",
+            "yes please",
+            "yes publish",
+            "yes all",
+            "yes fetch",
+            "serve",
+            "yesserve",
+            "yes\u{1b}",
+            "\u{1b}yes",
+            "yes cache",
+            "serve yes",
+            "yes\u{a0}serve",
+        ] {
+            assert_eq!(chosen(&all, reply), None, "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn a_screen_begins_with_its_question_and_ends_with_the_answers() {
+        let subject = [("signature", "by a key"), ("swarm", "53"), ("model", "tinylm")];
+        let subject = subject.map(|(label, value)| (label.to_owned(), value.to_owned()));
+        let all = choices(FETCH, &[Action::Serve], word);
+        let shown = page(None, "Fetch tinylm?", &subject, &all).render(false);
+        let expected = "Fetch tinylm?\n\nmodel      tinylm\nsignature  by a key\nswarm      53\n\n  \
+                        yes            fetch it\n                 import it\n  yes serve      also serve it\n  \
+                        anything else  no\n\nType yes or yes serve to agree: \n";
+        assert_eq!(shown, expected);
+        let warned = page(Some("not signed"), "Fetch tinylm?", &subject, &all).render(false);
+        assert_eq!(warned, format!("WARNING: not signed\n{expected}"));
+        assert_eq!(listed(&all[..1], "`"), "`yes`");
+        assert_eq!(listed(&choices(FETCH, BESIDES, word), "`"), "`yes`, `yes serve` or `yes serve publish`");
+    }
+}
