@@ -97,7 +97,7 @@ pub(crate) struct FetchArgs {
     /// A peer to fetch from: an offer as text (mm1...) or file (repeat for more)
     #[arg(long, value_name = "OFFER")]
     pub(crate) peer: Vec<OfferArg>,
-    /// The folder for the file, its manifest and its receipt [default: a running companion's library]
+    /// The folder for the file, its manifest and its receipt [default: a running companion's library, else, on a terminal, the current folder]
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]

@@ -62,6 +62,7 @@ mod tests {
 
     const FETCH: &[Action] = &[Action::Fetch, Action::Import];
 
+    // Rows: H10
     #[test]
     fn an_early_answer_never_counts_for_a_signature_in_doubt() {
         let signer = SigningKey::from_bytes(&[7; 32]).verifying_key();

@@ -65,7 +65,7 @@ pub(super) fn choices_by_offer(
     let whole = Choice {
         named: gives.iter().copied().filter(is_named).collect(),
         adds: meanings
-            .chain(["unless the signature is in doubt: then you are asked again".to_owned()])
+            .chain(["if it is not signed, or not by the known key, you are asked again".to_owned()])
             .collect(),
         gives,
     };
@@ -76,7 +76,7 @@ pub(super) fn choices_by_offer(
 pub(super) fn manifest_alone() -> Choice {
     let adds = [
         "fetch the manifest alone, from this peer, who sees this machine's address",
-        "then you are asked again",
+        "what it says is shown, and you are asked again",
     ];
     Choice {
         named: BTreeSet::new(),

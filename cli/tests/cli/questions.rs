@@ -52,7 +52,7 @@ fn one_answer_to_an_offer_fetches_into_the_current_folder() {
             "yes                      fetch the manifest alone",
             "yes fetch                also fetch the model",
             "also import the file",
-            "then you are asked again",
+            "if it is not signed, or not by the known key, you are asked again",
             "yes fetch serve          also serve",
             "yes fetch serve publish  also publish",
             "anything else            no",
@@ -154,7 +154,7 @@ fn refusal(home: &Home, line: &[&str], word: &str) -> String {
 
 // Rows: H10, I5
 #[test]
-fn early_consent_does_not_count_where_the_manifest_is_not_signed() {
+fn early_consent_does_not_count_where_nothing_is_signed() {
     let (alice, bob) = (stage(), Home::new());
     let seeder = Running::seed(&alice, ["none.minimodel", "a.slm"]);
     let offer = seeder.offer();
