@@ -17,3 +17,4 @@ pub(crate) use question::{
     MANIFEST_ASKED, NOTHING_DONE, Question, agree, answer, answer_by_offer, by_command, obtain,
     obtain_by_offer, take_up,
 };
+pub(crate) use screen::in_a_row;

@@ -46,7 +46,7 @@ pub(super) fn choices(
     let plain = Choice {
         named: BTreeSet::new(),
         gives: required.iter().copied().collect(),
-        adds: required.iter().map(|&action| meaning(action)).collect(),
+        adds: lines("", required, &meaning),
     };
     with_optional(vec![plain], optional, meaning)
 }
@@ -61,22 +61,27 @@ pub(super) fn choices_by_offer(
     let gives: BTreeSet<Action> = required.iter().copied().collect();
     // `fetch` stands for what a fetch cannot do without; other actions are always named.
     let is_named = |action: &Action| !matches!(action, Action::Import | Action::Cache);
-    let meanings = required.iter().map(|&action| format!("also {}", meaning(action)));
-    let whole = Choice {
-        named: gives.iter().copied().filter(is_named).collect(),
-        adds: meanings
-            .chain(["if it is not signed, or not by the known key, you are asked again".to_owned()])
-            .collect(),
-        gives,
-    };
+    let mut adds = lines("also ", required, &meaning);
+    adds.push("but ask again if it is not signed, or not by the known key".to_owned());
+    let whole = Choice { named: gives.iter().copied().filter(is_named).collect(), adds, gives };
     with_optional(vec![manifest_alone(), whole], optional, meaning)
+}
+
+/// A line for each action: the first begins with `first`, the others with "and".
+fn lines(first: &str, actions: &[Action], meaning: impl Fn(Action) -> String) -> Vec<String> {
+    let begin = |number| if number == 0 { first } else { "and " };
+    actions
+        .iter()
+        .enumerate()
+        .map(|(number, &action)| format!("{}{}", begin(number), meaning(action)))
+        .collect()
 }
 
 /// `yes` to a request for the manifest.
 pub(super) fn manifest_alone() -> Choice {
     let adds = [
-        "fetch the manifest alone, from this peer, who sees this machine's address",
-        "what it says is shown, and you are asked again",
+        "fetch the manifest alone from this peer, who sees this machine's address",
+        "and ask again, with what it says",
     ];
     Choice {
         named: BTreeSet::new(),
@@ -115,8 +120,14 @@ pub(super) fn chosen<'a>(choices: &'a [Choice], reply: &str) -> Option<&'a Choic
 /// The answers that agree, each between `mark`s: `yes`, `yes serve` or `yes serve publish`.
 pub(super) fn listed(choices: &[Choice], mark: &str) -> String {
     let words: Vec<String> = choices.iter().map(|choice| format!("{mark}{}{mark}", choice.words())).collect();
+    in_a_row(&words, "or")
+}
+
+/// Words in a row: `fetch, import and serve`.
+pub(crate) fn in_a_row<S: AsRef<str>>(words: &[S], before_last: &str) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     match words.as_slice() {
-        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        [first @ .., last] if !first.is_empty() => format!("{} {before_last} {last}", first.join(", ")),
         words => words.concat(),
     }
 }
@@ -169,7 +180,7 @@ mod tests {
         assert_eq!(words(&all), ["yes", "yes serve", "yes serve publish"]);
         let gives: Vec<usize> = all.iter().map(|choice| choice.gives.len()).collect();
         assert_eq!(gives, [2, 3, 4]);
-        assert_eq!(all[0].adds, ["fetch it", "import it"]);
+        assert_eq!(all[0].adds, ["fetch it", "and import it"]);
         assert_eq!(all[1].adds, ["also serve it"]);
         // What is needed anyway is not named, and to publish is never asked for alone.
         assert_eq!(words(&choices(&[Action::Serve], BESIDES, word)), ["yes", "yes publish"]);
@@ -230,7 +241,7 @@ mod tests {
         let all = choices(FETCH, &[Action::Serve], word);
         let shown = page(None, "Fetch tinylm?", &subject, &all).render(false);
         let expected = "Fetch tinylm?\n\nmodel      tinylm\nsignature  by a key\nswarm      53\n\n  \
-                        yes            fetch it\n                 import it\n  yes serve      also serve it\n  \
+                        yes            fetch it\n                 and import it\n  yes serve      also serve it\n  \
                         anything else  no\n\nType yes or yes serve to agree: \n";
         assert_eq!(shown, expected);
         let warned = page(Some("not signed"), "Fetch tinylm?", &subject, &all).render(false);

@@ -8,7 +8,7 @@ use minimodel_verifier::digest::parse_hex;
 use super::model::{Model, Names, resolve};
 use super::tell;
 use crate::args::ConsentGrantArgs;
-use crate::consent::{Action, Question, agree};
+use crate::consent::{Action, Question, agree, in_a_row};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
@@ -103,5 +103,5 @@ fn headline(actions: &[Action], model: Option<&Model>, expires_unix: Option<u64>
     let words: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
     let model = model.map_or_else(|| "any model".to_owned(), Model::name);
     let until = expires_unix.map_or_else(|| "you take it back".to_owned(), utc);
-    format!("Let the companion {} {model}, until {until}?", words.join(" and "))
+    format!("Let the companion {} {model}, until {until}?", in_a_row(&words, "and"))
 }

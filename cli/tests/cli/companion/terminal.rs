@@ -154,7 +154,7 @@ fn one_answer_to_an_offer_fetches_into_the_library() {
     let (shown, running) = answer(&bob.home, &["fetch", "--offer", &offer], &["yes fetch serve"]);
     let path = running.end().exits(0).stdout;
     assert!(fs::read(path.trim()).unwrap() == alice.home.read("a.slm"));
-    for words in ["into     the companion's library", "also cache it", "also import the file"] {
+    for words in ["into     the companion's library", "and cache it", "and import the file"] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     let grants = grants(&bob);
