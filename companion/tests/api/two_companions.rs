@@ -64,7 +64,7 @@ impl Daemon {
         let listeners = api::bind(0).unwrap();
         let server = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(api::serve(listeners, interface)).unwrap();
+            runtime.block_on(async { api::publish(listeners, interface).unwrap().until_stopped().await });
         });
         let client = until(|| Client::find(&folder).unwrap());
         Self { companion: Some(companion), client, stop, server: Some(server) }
