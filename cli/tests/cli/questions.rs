@@ -298,3 +298,26 @@ fn the_current_folder_is_no_default_where_nothing_is_asked() {
     assert!(bob.names().is_empty() && agreed(&bob).is_empty());
     seeder.stop();
 }
+
+// Rows: I5
+#[test]
+fn repair_asks_once_with_the_name_of_the_file() {
+    let (alice, bob) = (stage(), stage());
+    let seeder = Running::seed(&alice, ["one.minimodel", "a.slm"]);
+    let offer = seeder.offer();
+    let mut damaged = bob.read("a.slm");
+    *damaged.last_mut().unwrap() ^= 1;
+    bob.write("a.slm", &damaged);
+    let line = ["verify-artifact", "one.minimodel", "a.slm", "--repair", "--peer", &offer];
+    let (shown, code) = at_terminal(&bob, &line, &["no"]);
+    assert_eq!(code, 5, "{shown}");
+    in_order(
+        &shown,
+        &["Repair `./a.slm` with chunks of sample-model 1.0.0, ", "repairs", "swarm", "yes serve publish"],
+    );
+    assert!(bob.read("a.slm") == damaged && agreed(&bob).is_empty());
+    assert_eq!(at_terminal(&bob, &line, &["yes"]).1, 0);
+    assert!(bob.read("a.slm") == alice.read("a.slm"));
+    assert_eq!(agreed(&bob), [(json!(["fetch", "import"]), json!("prompt"))]);
+    seeder.stop();
+}

@@ -204,3 +204,20 @@ fn transfer_start_asks_for_the_manifest_then_once_for_the_rest() {
     bob.transfer_when(id, "done", |now| now["state"] == "done");
     assert!(!grants(&bob).contains("\"cache\"") && grants(&bob).contains("\"serve\""), "{}", grants(&bob));
 }
+
+// Rows: I5
+#[test]
+fn announce_on_a_terminal_is_one_question_for_one_answer() {
+    let alice = House::with_artifact();
+    alice.share(&[]);
+    let line = ["announce", "on", "1"];
+    for word in ["no", "yes publish", ""] {
+        let (shown, running) = answer(&alice.home, &line, &[word]);
+        assert_eq!(running.fate().status.code(), Some(5), "{word:?}");
+        assert!(shown.contains("Publish that this machine has sample-model 1.0.0?"), "{shown}");
+        assert!(!grants(&alice).contains("\"publish\""));
+    }
+    let (_, running) = answer(&alice.home, &line, &["yes"]);
+    running.end().exits(0);
+    assert!(grants(&alice).contains("\"publish\""), "{}", grants(&alice));
+}
