@@ -16,6 +16,7 @@ pub mod limits;
 pub mod model;
 mod os;
 pub mod problem;
+mod records;
 mod service;
 mod shell;
 

@@ -4,8 +4,9 @@
 use minimodel::consent::{Grant, LogEntry, LogVerdict, NewGrant};
 
 use crate::model::{
-    Activated, Activation, Announcement, ChunkMap, Consent, Entry, Finding, Fits, Limits, Moved, NewEntry,
-    NewFetch, NewShare, Pruned, RateHistory, Span, Status, Transfer, TransferLimits,
+    Activated, Activation, Announcement, ChunkMap, Consent, Entry, Finding, Fits, KnownBan, KnownPublisher,
+    Limits, Moved, NewEntry, NewFetch, NewShare, Pruned, RateHistory, ReceiptLine, ReceiptText, Span, Status,
+    Transfer, TransferLimits,
 };
 use crate::problem::Problem;
 
@@ -50,6 +51,21 @@ pub trait Service: Send + Sync {
     fn set_limits(&self, limits: Limits) -> Answer<Limits>;
     /// Transferred bytes by day and peer, newest day first; `days`: number of days, today included.
     fn moved(&self, days: u32) -> Answer<Vec<Moved>>;
+
+    /// The receipts of the library's entries and of transfers that are done.
+    fn receipts(&self) -> Answer<Vec<ReceiptLine>>;
+    /// One receipt, by its name in that list.
+    fn receipt(&self, id: &str) -> Answer<ReceiptText>;
+    /// The bans of the last 30 days, the newest first.
+    fn bans(&self) -> Answer<Vec<KnownBan>>;
+    /// Lifts a ban, by its name in that list; running transfers keep theirs until they end.
+    fn lift_ban(&self, id: &str) -> Answer<()>;
+    /// The publishers whose keys are known.
+    fn publishers(&self) -> Answer<Vec<KnownPublisher>>;
+    /// Pins a publisher to one key; `None`: to the only one that is known.
+    fn pin_publisher(&self, id: &str, key: Option<&str>) -> Answer<KnownPublisher>;
+    /// Forgets a publisher and its keys.
+    fn forget_publisher(&self, id: &str) -> Answer<()>;
 
     /// All grants, ended ones included.
     fn grants(&self) -> Answer<Vec<Grant>>;

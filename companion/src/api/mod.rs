@@ -26,7 +26,7 @@ use answer::{Api, CallLimit};
 
 pub use access::{Access, EndpointFile, Token};
 pub use document::{document, routes_of};
-pub use routes::{Fitted, Kept};
+pub use routes::{Fitted, Kept, Pinned};
 pub use server::bind;
 pub use server_limits::ServerLimits;
 

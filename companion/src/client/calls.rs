@@ -7,10 +7,11 @@ use ureq::http::Method;
 
 use super::{Client, Patience, read, text};
 use crate::api::types;
-use crate::api::{Fitted, Kept};
+use crate::api::{Fitted, Kept, Pinned};
 use crate::model::{
-    Activated, Activation, Announcement, ChunkMap, Consent, Entry, Finding, Fits, Limits, Moved, NewEntry,
-    NewFetch, NewShare, Pruned, RateHistory, Span, Status, Transfer, TransferLimits,
+    Activated, Activation, Announcement, ChunkMap, Consent, Entry, Finding, Fits, KnownBan, KnownPublisher,
+    Limits, Moved, NewEntry, NewFetch, NewShare, Pruned, RateHistory, ReceiptLine, ReceiptText, Span, Status,
+    Transfer, TransferLimits,
 };
 use crate::service::{Answer, Service};
 
@@ -206,6 +207,34 @@ impl Service for Client {
 
     fn rollback(&self, model_id: &str) -> Answer<Activated> {
         self.post(&format!("/v1/models/{}/rollback", segment(model_id)), &Nothing {})
+    }
+
+    fn receipts(&self) -> Answer<Vec<ReceiptLine>> {
+        self.get("/v1/receipts")
+    }
+
+    fn receipt(&self, id: &str) -> Answer<ReceiptText> {
+        self.get(&format!("/v1/receipts/{}", segment(id)))
+    }
+
+    fn bans(&self) -> Answer<Vec<KnownBan>> {
+        self.get("/v1/blame")
+    }
+
+    fn lift_ban(&self, id: &str) -> Answer<()> {
+        self.ended(&Method::DELETE, &format!("/v1/blame/{}", segment(id)))
+    }
+
+    fn publishers(&self) -> Answer<Vec<KnownPublisher>> {
+        self.get("/v1/publishers")
+    }
+
+    fn pin_publisher(&self, id: &str, key: Option<&str>) -> Answer<KnownPublisher> {
+        self.put(&format!("/v1/publishers/{}/pin", segment(id)), &Pinned { key: key.map(str::to_owned) })
+    }
+
+    fn forget_publisher(&self, id: &str) -> Answer<()> {
+        self.ended(&Method::DELETE, &format!("/v1/publishers/{}", segment(id)))
     }
 
     fn fits(&self, manifest: &str) -> Answer<Fits> {

@@ -12,10 +12,12 @@ use crate::doctor;
 use crate::limits::{ledger, schedule};
 use crate::model::validate;
 use crate::model::{
-    Activated, Activation, Announcement, ChunkMap, Consent, Entry, EntryState, Event, Finding, Fits, Limits,
-    Moved, NewEntry, NewFetch, NewShare, Pruned, RateHistory, Span, Status, Transfer, TransferLimits,
+    Activated, Activation, Announcement, ChunkMap, Consent, Entry, EntryState, Event, Finding, Fits,
+    KnownBan, KnownPublisher, Limits, Moved, NewEntry, NewFetch, NewShare, Pruned, RateHistory, ReceiptLine,
+    ReceiptText, Span, Status, Transfer, TransferLimits,
 };
-use crate::problem::Problem;
+use crate::problem::{Problem, code};
+use crate::records::{self, Bans, Imported};
 use crate::service::{Answer, Service};
 
 impl Companion {
@@ -218,6 +220,39 @@ impl Service for Companion {
 
     fn rollback(&self, model_id: &str) -> Answer<Activated> {
         self.told_library(self.core.library.rollback(model_id, now_unix()))
+    }
+
+    fn receipts(&self) -> Answer<Vec<ReceiptLine>> {
+        let imports = records::imports(self.core.library.list()?, self.core.status().transfers);
+        Ok(imports.into_iter().map(Imported::line).collect())
+    }
+
+    fn receipt(&self, id: &str) -> Answer<ReceiptText> {
+        let mut imports =
+            records::imports(self.core.library.list()?, self.core.status().transfers).into_iter();
+        let hint = "see all: GET /v1/receipts";
+        let none = || Problem::new(code::NOT_FOUND, "no receipt has this name", hint);
+        imports.find(|import| import.is(id)).ok_or_else(none)?.text()
+    }
+
+    fn bans(&self) -> Answer<Vec<KnownBan>> {
+        Bans::of(&self.core.checks.home)?.list(now_unix())
+    }
+
+    fn lift_ban(&self, id: &str) -> Answer<()> {
+        Bans::of(&self.core.checks.home)?.lift(id, now_unix())
+    }
+
+    fn publishers(&self) -> Answer<Vec<KnownPublisher>> {
+        self.core.signers.publishers()
+    }
+
+    fn pin_publisher(&self, id: &str, key: Option<&str>) -> Answer<KnownPublisher> {
+        self.core.signers.pin(id, validate::publisher_key(key)?)
+    }
+
+    fn forget_publisher(&self, id: &str) -> Answer<()> {
+        self.core.signers.forget(id)
     }
 
     fn fits(&self, manifest: &str) -> Answer<Fits> {

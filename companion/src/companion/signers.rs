@@ -1,11 +1,11 @@
 //! Checks of a manifest's publisher for transfers and for the library.
 
 use minimodel::clock::now_unix;
-use minimodel::publishers::{Publishers, Signer, SignerVerdict};
+use minimodel::publishers::{PublisherKey, Publishers, Signer, SignerVerdict};
 use minimodel_verifier::Manifest;
 
 use super::row::TransferRow;
-use crate::model::{Consent, Kind};
+use crate::model::{Consent, Kind, KnownPublisher};
 use crate::problem::Problem;
 
 /// The known publishers, and what the companion demands of a manifest's signer.
@@ -15,6 +15,22 @@ pub(super) struct Signers(Publishers);
 impl Signers {
     pub(super) fn new(publishers: Publishers) -> Self {
         Self(publishers)
+    }
+
+    /// Returns all publishers whose keys are known.
+    pub(super) fn publishers(&self) -> Result<Vec<KnownPublisher>, Problem> {
+        Ok(self.0.read()?.iter().map(|(id, record)| KnownPublisher::of(id, record)).collect())
+    }
+
+    /// Pins a publisher to one key; `None`: to the only one that is known.
+    pub(super) fn pin(&self, id: &str, key: Option<PublisherKey>) -> Result<KnownPublisher, Problem> {
+        Ok(KnownPublisher::of(id, &self.0.pin(id, key, now_unix())?))
+    }
+
+    /// Forgets a publisher and its keys.
+    pub(super) fn forget(&self, id: &str) -> Result<(), Problem> {
+        self.0.forget(id, None)?;
+        Ok(())
     }
 
     /// Returns a manifest's publisher as compared with the known publishers; `None` if these cannot be read.

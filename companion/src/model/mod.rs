@@ -10,6 +10,7 @@ mod consent;
 mod library;
 mod limits;
 mod publisher;
+mod records;
 mod status;
 mod transfer;
 pub mod validate;
@@ -20,5 +21,9 @@ pub use self::consent::{Announcement, Consent, Question};
 pub use self::library::{Activated, Activation, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
 pub use self::limits::{Limits, Moved, Rates, TransferLimits, Window};
 pub use self::publisher::{KnownKey, Publisher, PublisherStanding};
+pub use self::records::{
+    KnownBan, KnownPublisher, OfferAddress, OfferText, ReceiptCheck, ReceiptLine, ReceiptParts, ReceiptPeer,
+    ReceiptText,
+};
 pub use self::status::{Event, Finding, Status};
 pub use self::transfer::{Cause, Endpoint, Kind, NewFetch, NewShare, Peer, State, Transfer};

@@ -107,6 +107,15 @@ pub fn activation(activation: &Activation) -> Result<(), Problem> {
     optional_shown(activation.accept_publisher_key.as_deref())
 }
 
+/// Parses the key that a publisher is pinned to.
+///
+/// # Errors
+///
+/// It is no publisher's key.
+pub fn publisher_key(text: Option<&str>) -> Result<Option<PublisherKey>, Problem> {
+    text.map(|text| text.parse().map_err(|error| not_a_key(text, &error))).transpose()
+}
+
 fn optional_shown(text: Option<&str>) -> Result<(), Problem> {
     let Some(text) = text else { return Ok(()) };
     text.parse::<Signer>().map(drop).map_err(|error| not_a_key(text, &error))

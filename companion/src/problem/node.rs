@@ -3,6 +3,7 @@
 use std::io;
 
 use minimodel::HomeError;
+use minimodel::bans::BansError;
 use minimodel::consent::{ConsentError, NotAGrant};
 use minimodel::private::{Exposed, ExposedFolder};
 use minimodel::publishers::{PublisherError, RefusalReason, SignerRefusal, listed};
@@ -25,6 +26,25 @@ impl From<ExposedFolder> for Problem {
         };
         let error = format!("the folder `{shown}` is not yours alone to write to, and is not used");
         Self::new(code::IO, error, hint).because(exposed)
+    }
+}
+
+impl From<BansError> for Problem {
+    fn from(error: BansError) -> Self {
+        let told = error.to_string();
+        match error {
+            BansError::Home(HomeError::Exposed(exposed)) => Self::from(exposed),
+            BansError::Home(HomeError::Unknown(_)) => {
+                Self::new(code::IO, told, "set MINIMODEL_HOME to a folder of your own")
+            }
+            BansError::Read { path, source } | BansError::Write { path, source } => {
+                let hint = format!("see what it is and who may use it: `ls -l {}`", shell::word(&path));
+                Self::new(code::IO, told, hint).because(source)
+            }
+            BansError::NoThread(source) => {
+                Self::new(code::UNEXPECTED, told, "free memory or processes, and ask again").because(source)
+            }
+        }
     }
 }
 

@@ -130,6 +130,17 @@ fn script(service: &dyn Service) -> Vec<(&'static str, Answer<String>)> {
     said.add("fits", service.fits(manifest));
     said.add("prune", service.prune(u64::MAX));
     said.add("remove", service.remove(id));
+    said.add("receipts", service.receipts());
+    said.add("receipt", service.receipt("entry-1"));
+    said.add("receipt", service.receipt("../../etc/passwd"));
+    said.add("bans", service.bans());
+    said.add("lift_ban", service.lift_ban("b/ä"));
+    said.add("lift_ban", service.lift_ban("?"));
+    said.add("publishers", service.publishers());
+    said.add("pin_publisher", service.pin_publisher("a", Some("k")));
+    said.add("pin_publisher", service.pin_publisher("a.b", None));
+    said.add("forget_publisher", service.forget_publisher("a"));
+    said.add("forget_publisher", service.forget_publisher("b"));
     said.add("doctor", service.doctor());
     said.add("status", service.status());
     said.add("forget", service.forget(1));

@@ -419,6 +419,71 @@ impl Service for Memory {
         Ok(Activated { entry, link: "/l".into(), previous: None })
     }
 
+    fn receipts(&self) -> Answer<Vec<ReceiptLine>> {
+        Ok(vec![ReceiptLine {
+            id: "entry-1".into(),
+            model_id: "m".into(),
+            model_version: "1".into(),
+            swarm_id: "s".into(),
+            time_utc: None,
+            path: "/p".into(),
+            ok: false,
+            bytes: 7,
+        }])
+    }
+
+    fn receipt(&self, id: &str) -> Answer<ReceiptText> {
+        if id != "entry-1" {
+            return Err(none(id, 0));
+        }
+        let check = ReceiptCheck { name: "n".into(), outcome: "pass".into(), detail: "d".into() };
+        let peer = ReceiptPeer { peer: "p".into(), bytes: 1, chunks: 2, rejected: Some("r".into()) };
+        Ok(ReceiptText {
+            receipt: ReceiptParts { checks: vec![check], peers: vec![peer] },
+            text: "<b>\u{202e}".into(),
+        })
+    }
+
+    fn bans(&self) -> Answer<Vec<KnownBan>> {
+        Ok(vec![KnownBan {
+            id: "b".into(),
+            peer: "p".into(),
+            reason: "r".into(),
+            model: "m 1".into(),
+            swarm_id: "s".into(),
+            chunk: Some(3),
+            expected: Some("e".into()),
+            got: None,
+            set_utc: "t".into(),
+            until_utc: "u".into(),
+            active: true,
+            everywhere: false,
+        }])
+    }
+
+    fn lift_ban(&self, id: &str) -> Answer<()> {
+        if id == "b/ä" { Ok(()) } else { Err(none(id, 0)) }
+    }
+
+    fn publishers(&self) -> Answer<Vec<KnownPublisher>> {
+        Ok(vec![self.pin_publisher("a", None)?])
+    }
+
+    fn pin_publisher(&self, id: &str, key: Option<&str>) -> Answer<KnownPublisher> {
+        let known = KnownKey {
+            key: "k".into(),
+            first_seen_unix: 1,
+            model: None,
+            swarm_id: None,
+            by: "pinned".into(),
+        };
+        Ok(KnownPublisher { id: id.into(), pinned: key.map(str::to_owned), keys: vec![known] })
+    }
+
+    fn forget_publisher(&self, id: &str) -> Answer<()> {
+        if id == "a" { Ok(()) } else { Err(none(id, 0)) }
+    }
+
     fn fits(&self, manifest: &str) -> Answer<Fits> {
         let check =
             FitCheck { name: manifest.into(), needs: "n".into(), has: "h".into(), outcome: "fail".into() };

@@ -75,6 +75,11 @@ impl Http {
         format!("host: {}\r\nauthorization: Bearer {}\r\n", self.address, self.token)
     }
 
+    /// A request of this method and path, without a body.
+    pub(super) fn ask(&self, line: &str) -> Answer {
+        self.raw(line, &self.head(), "")
+    }
+
     /// Sends a GET request.
     pub(super) fn get(&self, path: &str) -> Answer {
         self.raw(&format!("GET {path}"), &self.head(), "")

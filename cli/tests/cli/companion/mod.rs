@@ -17,6 +17,7 @@ mod limits;
 #[cfg(target_os = "linux")]
 mod page;
 mod publishers;
+mod records;
 mod restart;
 mod revoke;
 #[cfg(target_os = "linux")]

@@ -3,6 +3,7 @@
 mod chunks;
 mod consent;
 mod library;
+mod records;
 mod sessions;
 mod system;
 mod transfers;
@@ -18,6 +19,7 @@ use crate::model::{Consent, Limits, NewEntry, NewFetch, NewShare, TransferLimits
 use crate::problem::code;
 
 pub use library::{Fitted, Kept};
+pub use records::Pinned;
 
 /// All routes.
 pub(crate) fn all() -> OpenApiRouter<Api> {
@@ -57,6 +59,15 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(library::prune))
         .routes(routes!(library::rollback))
         .routes(routes!(library::fits))
+        .routes(routes!(records::receipts))
+        .routes(routes!(records::receipt))
+        .routes(routes!(records::bans))
+        .routes(routes!(records::lift_ban))
+        .routes(routes!(records::publishers))
+        .routes(routes!(records::forget_publisher))
+        .routes(routes!(records::pin_publisher))
+        .routes(routes!(records::offer))
+        .routes(routes!(records::offer_picture))
         .routes(routes!(sessions::mint_code))
         .routes(routes!(sessions::sessions, sessions::open_session))
         .routes(routes!(sessions::end_session))
@@ -91,6 +102,7 @@ impl Input for Kept {}
 impl Input for Limits {}
 impl Input for NewEntry {}
 impl Input for NewSession {}
+impl Input for Pinned {}
 impl Input for TransferLimits {}
 
 /// Answers a request to an unknown route.
