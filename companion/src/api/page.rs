@@ -14,6 +14,7 @@ type File = (&'static str, &'static str, &'static [u8]);
 
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+const PICTURE: &str = "image/svg+xml";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// Includes a file of the folder `page`.
@@ -24,7 +25,59 @@ macro_rules! file {
 }
 
 /// All files, one a line.
-const FILES: &[File] = &[file!("index.html", HTML), file!("app.js", SCRIPT), file!("style.css", STYLE)];
+const FILES: &[File] = &[
+    file!("api.js", SCRIPT),
+    file!("app.js", SCRIPT),
+    file!("icon.svg", PICTURE),
+    file!("index.html", HTML),
+    file!("kit.js", SCRIPT),
+    file!("route.js", SCRIPT),
+    file!("session.js", SCRIPT),
+    file!("state.js", SCRIPT),
+    file!("stream.js", SCRIPT),
+    file!("style.css", STYLE),
+    file!("parts/actions.js", SCRIPT),
+    file!("parts/answer.js", SCRIPT),
+    file!("parts/html.js", SCRIPT),
+    file!("parts/limit_fields.js", SCRIPT),
+    file!("parts/memo.js", SCRIPT),
+    file!("parts/of_transfer.js", SCRIPT),
+    file!("parts/paths.js", SCRIPT),
+    file!("parts/piece_map.js", SCRIPT),
+    file!("parts/pieces.js", SCRIPT),
+    file!("parts/rate_plot.js", SCRIPT),
+    file!("pure/cells.js", SCRIPT),
+    file!("pure/command.js", SCRIPT),
+    file!("pure/harmless.js", SCRIPT),
+    file!("pure/hours.js", SCRIPT),
+    file!("pure/library.js", SCRIPT),
+    file!("pure/manifest.js", SCRIPT),
+    file!("pure/picture.js", SCRIPT),
+    file!("pure/plot.js", SCRIPT),
+    file!("pure/qr.js", SCRIPT),
+    file!("pure/report.js", SCRIPT),
+    file!("pure/sentences.js", SCRIPT),
+    file!("pure/sse.js", SCRIPT),
+    file!("pure/words.js", SCRIPT),
+    file!("vendor/hooks.js", SCRIPT),
+    file!("vendor/htm.js", SCRIPT),
+    file!("vendor/preact.js", SCRIPT),
+    file!("views/add_form.js", SCRIPT),
+    file!("views/consent_form.js", SCRIPT),
+    file!("views/consents.js", SCRIPT),
+    file!("views/fetch_form.js", SCRIPT),
+    file!("views/first_run.js", SCRIPT),
+    file!("views/health.js", SCRIPT),
+    file!("views/login.js", SCRIPT),
+    file!("views/models.js", SCRIPT),
+    file!("views/one_model.js", SCRIPT),
+    file!("views/one_transfer.js", SCRIPT),
+    file!("views/records.js", SCRIPT),
+    file!("views/requests.js", SCRIPT),
+    file!("views/settings.js", SCRIPT),
+    file!("views/sharing.js", SCRIPT),
+    file!("views/transfers.js", SCRIPT),
+];
 
 /// Returns true if a path is the page or one of its files, whether the file exists or not.
 pub(crate) fn is_its_path(path: &str) -> bool {

@@ -3,6 +3,8 @@
 
 mod asking;
 mod away;
+#[cfg(target_os = "linux")]
+mod browser;
 mod causes;
 mod database;
 mod doctor;

@@ -112,7 +112,8 @@ impl Browser {
             _ => self.agent.post(url).send_json(body),
         };
         let mut answer = answer.unwrap();
-        let value = answer.body_mut().with_config().limit(64 << 20).read_json::<Value>().unwrap()["value"].take();
+        let value =
+            answer.body_mut().with_config().limit(64 << 20).read_json::<Value>().unwrap()["value"].take();
         if answer.status().is_success() { Ok(value) } else { Err(value) }
     }
 
@@ -127,22 +128,10 @@ impl Browser {
         self.call(Method::GET, "/url", &Value::Null).as_str().unwrap().to_owned()
     }
 
-    /// Loads the page again.
-    pub(super) fn reload(&self) {
-        self.call(Method::POST, "/refresh", &json!({}));
-    }
-
     /// The result of a script, as the body of a function with these arguments.
     #[track_caller]
     pub(super) fn run(&self, script: &str, arguments: Value) -> Value {
         self.call(Method::POST, "/execute/sync", &json!({"script": script, "args": arguments}))
-    }
-
-    /// The result of a script that calls its last argument with it.
-    #[track_caller]
-    pub(super) fn run_async(&self, script: &str, arguments: Value) -> Value {
-        self.call(Method::POST, "/timeouts", &json!({"script": 60_000}));
-        self.call(Method::POST, "/execute/async", &json!({"script": script, "args": arguments}))
     }
 
     /// The text that is shown.
@@ -199,21 +188,6 @@ impl Browser {
         self.call(Method::POST, &format!("/element/{}/value", element.0), &json!({"text": text}));
     }
 
-    /// Presses keys, one after the other, wherever the focus is: W3C WebDriver, section 17.4.2, for those without a letter.
-    #[track_caller]
-    pub(super) fn keys(&self, keys: &str) {
-        let pressed = |key: char| [json!({"type": "keyDown", "value": key}), json!({"type": "keyUp", "value": key})];
-        let actions: Vec<Value> = keys.chars().flat_map(pressed).collect();
-        let keyboard = json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]});
-        self.call(Method::POST, "/actions", &keyboard);
-    }
-
-    /// A command of the browser's own protocol, for what WebDriver does not know: dark colours, the width of a phone.
-    #[track_caller]
-    pub(super) fn devtools(&self, command: &str, parameters: Value) -> Value {
-        self.call(Method::POST, "/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
-    }
-
     /// Opens a tab and goes to it; returns its handle.
     pub(super) fn new_tab(&self) -> String {
         let made = self.call(Method::POST, "/window/new", &json!({"type": "tab"}));
@@ -230,12 +204,6 @@ impl Browser {
     /// What the console said and what was requested since the last call: `browser` or `performance`.
     pub(super) fn log(&self, kind: &str) -> Vec<Value> {
         self.call(Method::POST, "/se/log", &json!({"type": kind})).as_array().unwrap().clone()
-    }
-
-    /// The picture of what is shown, as PNG.
-    pub(super) fn picture(&self) -> Vec<u8> {
-        let encoded = self.call(Method::GET, "/screenshot", &Value::Null);
-        data_encoding::BASE64.decode(encoded.as_str().unwrap().as_bytes()).unwrap()
     }
 }
 

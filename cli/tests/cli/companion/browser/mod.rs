@@ -1,0 +1,102 @@
+//! The companion's page in a real browser, with real companions behind it.
+
+mod driver;
+
+use serde_json::{Value, json};
+
+use self::driver::{Browser, is_here};
+use super::house::House;
+use crate::process::events;
+
+/// Begins a session in this browser by the code of `minimodel open`.
+fn log_in(browser: &Browser, house: &House) {
+    let url = house.home.say("open --print").exits(0).stdout;
+    browser.open(url.trim());
+    browser.until("logged in", |text| text.contains("Nothing is here yet") || text.contains("Models"));
+    assert!(!browser.url().contains(url.trim().split('#').nth(1).unwrap()), "the code left the address");
+}
+
+/// Goes to a view, from the one with which the page begins.
+fn go(browser: &Browser, view: &str) {
+    browser.until("at a view", |_| browser.url().contains("#/"));
+    browser.run("location.hash = arguments[0]", json!([format!("#/{view}")]));
+}
+
+/// What the console complained of, but for answers that are no success.
+fn complaints(browser: &Browser) -> Vec<String> {
+    let all = browser.log("browser").into_iter();
+    let said = all.filter(|entry| entry["source"] != "network").map(|entry| entry["message"].to_string());
+    said.collect()
+}
+
+/// Asserts that the browser asked this machine alone.
+fn asked_loopback_alone(browser: &Browser) {
+    for entry in browser.log("performance") {
+        let message: Value = serde_json::from_str(entry["message"].as_str().unwrap()).unwrap();
+        let Some(url) = message["message"]["params"]["request"]["url"].as_str() else { continue };
+        // The first tab of a new profile shows the browser's own page.
+        let is_here = ["http://127.0.0.1:", "data:", "chrome:"].iter().any(|begin| url.starts_with(begin));
+        assert!(is_here, "{url}");
+    }
+}
+
+#[test]
+fn page_fetches_after_each_box_is_ticked_and_shows_the_receipt() {
+    if !is_here() {
+        return;
+    }
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&[]);
+    let browser = Browser::start();
+    log_in(&browser, &bob);
+    go(&browser, "transfers/add");
+    browser.type_into(&browser.find("//textarea"), &offer);
+    browser.press("Show what it is");
+    browser.until("asking", |text| text.contains("Each action by itself"));
+    assert_eq!(
+        browser.run("return document.querySelectorAll(':checked[type=checkbox]').length", json!([])),
+        0
+    );
+    assert_eq!(bob.transfers()[0]["state"], "asking", "nothing was dialed");
+    for action in ["fetch", "import", "cache"] {
+        browser.click(&browser.find(&format!("//label[starts-with(normalize-space(.), '{action}')]")));
+    }
+    browser.press("Agree");
+    let done = bob.transfer_when(1, "done", |fetch| fetch["state"] == "done");
+    let file = std::fs::read(done["path"].as_str().unwrap()).unwrap();
+    assert!(file == alice.home.read("a.slm"));
+    let log = bob.home.say("--json consent list --all").exits(0);
+    let by: Vec<Value> = events(&log.stdout, "grant").map(|grant| grant["by"].clone()).collect();
+    assert_eq!(by, [json!("page"), json!("page"), json!("page")]);
+    go(&browser, "records");
+    browser.click(&browser.find("//a[starts-with(normalize-space(.), 'sample-model')]"));
+    browser.until("the receipt", |text| text.contains("Bytes by peer") && text.contains("artifact.sha256"));
+    asked_loopback_alone(&browser);
+    assert_eq!(complaints(&browser), Vec::<String>::new());
+}
+
+#[test]
+fn page_shares_seven_tabs_and_says_when_its_session_ends() {
+    if !is_here() {
+        return;
+    }
+    let house = House::with_artifact();
+    house.share(&[]);
+    let browser = Browser::start();
+    log_in(&browser, &house);
+    let page = browser.url();
+    // More tabs than a browser opens connections to one host: one of them streams for all.
+    for _ in 0..7 {
+        browser.new_tab();
+        browser.open(&page);
+        // It asks the others for the session.
+        browser.until("logged in", |text| text.contains("Sharing") && text.contains("Health"));
+        go(&browser, "sharing");
+        browser.until("the share", |text| text.contains("Who can reach this machine"));
+    }
+    house.home.say("transfer pause 1").exits(0);
+    browser.until("paused", |text| text.contains("aused"));
+    house.home.say("companion sessions revoke --all").exits(0);
+    browser.until("its end", |text| text.contains("minimodel open"));
+    assert_eq!(complaints(&browser), Vec::<String>::new());
+}

@@ -1,0 +1,42 @@
+/** What several views show of a transfer. */
+import { CAUSES, sentence } from '../pure/sentences.js';
+import { timeParts } from '../pure/report.js';
+import { counted, duration, rate, size } from '../pure/words.js';
+import { useState } from '../vendor/hooks.js';
+import { brief, chip, html, o, quiet, stack, table } from './pieces.js';
+
+/** @param {Api.Transfer} it */
+export const nameOf = (it) => (it.model_id ? `${it.model_id} ${it.model_version}` : `Model ${it.swarm_id.slice(0, 8)}`);
+
+/** @param {Api.Transfer} it */
+export function said(it) {
+  const [tone, state, because, next] = sentence(it);
+  return html`${chip(tone, state)} ${o(because)}. <span class="quiet">${o(next)}</span>`;
+}
+
+/** Peers that are shown at first, and with each press. */
+const ROWS = 50;
+
+/** @param {Api.Peer} it */
+function doing(it) {
+  if (it.blamed) return 'broke a rule';
+  if (it.cause) return CAUSES[it.cause]?.[0] ?? it.cause;
+  return [it.choking_us && 'serves others now', it.choked_by_us && 'waits for a slot of ours'].filter(Boolean).join('; ');
+}
+
+/** @param {{ peers: Api.Peer[] }} props */
+export function Peers({ peers }) {
+  const [most, show] = useState(ROWS);
+  if (peers.length === 0) return quiet('No peer is connected.');
+  const shown = [...peers].sort((a, b) => b.down_rate + b.up_rate - a.down_rate - a.up_rate || (a.peer < b.peer ? -1 : 1)).slice(0, most);
+  const cells = (it) => [brief(it.peer), o(it.address), `${Math.floor((it.share ?? 0) * 100)} %`, rate(it.down_rate), rate(it.up_rate), size(it.received_bytes), size(it.sent_bytes), `${Math.round(it.rtt_ms)} ms`, doing(it)];
+  return html`${table('Peers', ['Peer', 'Address', 'Has', 'Down', 'Up', 'From it', 'To it', 'Round trip', 'What it does'], shown.map(cells))}
+    ${peers.length > most && html`<button type="button" onClick=${() => show(most + ROWS)}>Show more of ${counted(peers.length, 'peer')}</button>`}`;
+}
+
+/** Where the time of the runs went. @param {Api.Transfer[]} transfers */
+export function times(transfers) {
+  const parts = timeParts(transfers);
+  const all = parts.reduce((sum, [, seconds]) => sum + seconds, 0);
+  return all < 1 ? quiet('Nothing ran yet.') : stack(parts.map(([cause, seconds]) => [`${Math.round((seconds * 100) / all)} %, ${duration(seconds)}: ${CAUSES[cause]?.[0] ?? 'bytes moved'}`, seconds]));
+}
