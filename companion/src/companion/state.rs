@@ -89,6 +89,12 @@ impl State {
         controls
     }
 
+    /// Forgets what is kept of a removed transfer beside its row and its run.
+    pub(super) fn forget(&mut self, id: u64) {
+        self.retries.clear(id);
+        self.rates.forget(id);
+    }
+
     /// Keeps the rates of this second.
     pub(super) fn sample_rates(&mut self, now_unix: u64) {
         self.rates.sample(now_unix, self.runs.rates());

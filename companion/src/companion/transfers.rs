@@ -354,8 +354,7 @@ impl Core {
                 let _ = self.library.fetch_dropped(entry);
             }
         }
-        state.retries.clear(id);
-        state.rates.forget(id);
+        state.forget(id);
         if let Some(run) = state.runs.drain(id) {
             self.accounts.rule(run, Rules::default());
         }

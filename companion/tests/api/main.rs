@@ -14,6 +14,7 @@ mod calls;
 mod chunks;
 mod documents;
 mod events;
+mod example;
 mod memory;
 mod metrics;
 mod proof;

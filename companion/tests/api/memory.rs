@@ -6,10 +6,11 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use minimodel::consent::{Action, Grant, GrantState, LogEntry, LogVerdict, NewGrant};
-use minimodel::publishers::{KeyOrigin, KeyRecord, PublisherKey, Signer, SignerStatus, SignerVerdict};
 use minimodel_companion::model::*;
 use minimodel_companion::problem::code;
 use minimodel_companion::{Answer, Problem, Service};
+
+use crate::example::{example, publisher};
 
 /// The whole state, in a form that can be compared.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -90,64 +91,10 @@ impl State {
         grant
     }
 
-    /// Adds a transfer in which every field has a value whose loss a test would see.
+    /// Adds an [`example`] of a transfer.
     pub(crate) fn add(&mut self, kind: Kind, state: Stands) -> Transfer {
-        let id = self.id();
-        let peer = Peer {
-            peer: "a\u{202e}\"<script>\n".into(),
-            received_bytes: u64::MAX,
-            sent_bytes: 2,
-            down_rate: 3,
-            up_rate: 4,
-            rtt_ms: 0.25,
-            have: u32::MAX,
-            choking_us: true,
-            cause: Some(Cause::PeerSlow),
-            address: "[2001:db8::1]:4433".into(),
-            share: 0.75,
-            choked_by_us: true,
-            blamed: true,
-        };
-        let transfer = Transfer {
-            id,
-            kind,
-            state,
-            cause: Some(Cause::ConsentMissing),
-            problem: Some(Problem::new(code::STOPPED, "ein Fehler: ü", "go on").because("nothing")),
-            question: Some(Question {
-                needs: vec![Action::Fetch],
-                may: vec![Action::Cache],
-                subject: vec![("publisher".into(), "\u{1b}[31m".into())],
-            }),
-            model_id: "a-model".into(),
-            model_version: "1".into(),
-            publisher: Some(publisher()),
-            swarm_id: "ab".repeat(32),
-            path: "/tmp/a b".into(),
-            receipt: Some("/tmp/r".into()),
-            entry: Some(9),
-            offer: Some("mm1x".into()),
-            publishes: true,
-            allow: vec!["p".into()],
-            limits: TransferLimits { up: Some(1), down: None, slots: Some(3) },
-            have_bytes: 10,
-            total_bytes: 20,
-            chunks_total: 21,
-            chunks_have: 12,
-            chunks_in_flight: 13,
-            missing_unheld: Some(14),
-            eta_seconds: Some(u64::MAX),
-            received_bytes: 30,
-            sent_bytes: 40,
-            down_rate: 50,
-            up_rate: 60,
-            peers: vec![peer],
-            run_seconds: 4.5,
-            idle_seconds: BTreeMap::from([(Cause::NoSource, 1.5), (Cause::RateLimit, 0.25)]),
-            created_utc: "2026-11-21T00:00:00Z".into(),
-            is_new: false,
-        };
-        self.transfers.insert(id, transfer.clone());
+        let transfer = example(self.id(), kind, state);
+        self.transfers.insert(transfer.id, transfer.clone());
         transfer
     }
 }
@@ -162,22 +109,6 @@ fn standing(consent: &Consent) -> NewGrant {
         quota_bytes: consent.quota_bytes,
         model: None,
         peer: None,
-    }
-}
-
-fn publisher() -> SignerVerdict {
-    let key: PublisherKey = format!("ed25519:{}", "0a".repeat(32)).parse().unwrap();
-    let known = KeyRecord {
-        key,
-        first_seen_unix: u64::MAX,
-        model: Some("a 1".into()),
-        swarm_id: None,
-        origin: KeyOrigin::Pinned,
-    };
-    SignerVerdict {
-        publisher: "me".into(),
-        signer: Signer::Key(key),
-        status: SignerStatus::Known { key: known, is_pinned: true },
     }
 }
 

@@ -114,19 +114,16 @@ fn chunk_map_of_a_full_or_empty_file_at_rest_has_no_peer() {
     assert_eq!(some.least_holders[1..], [0; 9]);
 }
 
-/// The greatest file of the protocol, with the most peers: the map walks through words, not through chunks or peers.
+/// The greatest file of the protocol; `cargo bench -p minimodel-benches --bench machine -- map` has what it costs.
 #[test]
-fn chunk_map_of_sixteen_million_chunks_is_made_in_a_moment() {
+fn chunk_map_of_sixteen_million_chunks_has_4096_cells() {
     let count = minimodel_wire::limits::MAX_CHUNK_COUNT;
     let mut have = Bitfield::new(count);
     for index in (0..count).step_by(4_099) {
         have.set(index);
     }
     let chunks = Chunks::new(have, &mut fastrand::Rng::with_seed(3));
-    let begun = std::time::Instant::now();
     let map = map_of(&chunks, 64, u32::MAX);
     assert_eq!(map.have.len() as u32, ChunkMap::MAX_CELLS);
     assert!(map.least_holders.iter().all(|&least| least == 64) && map.have.iter().all(|&part| part < 2));
-    // Some milliseconds with optimization; the bound is for a test build on a busy machine.
-    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
 }
