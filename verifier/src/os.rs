@@ -27,7 +27,7 @@ pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<
     file.read_exact_at(buffer, offset)
 }
 
-/// As on Unix; the position of the file is moved, which no read or write of this program depends on.
+/// As on Unix, but the position of the file is moved: a file that is read so is not read on from its position as well.
 ///
 /// # Errors
 ///

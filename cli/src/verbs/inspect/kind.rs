@@ -1,13 +1,12 @@
 //! Recognizes a file by its first bytes and never by its name.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 
 use minimodel_swarm::store::inspect::MAGIC;
-use minimodel_verifier::os;
 
 /// Bytes that are read to recognize a file: enough for its first line that is neither empty nor a comment.
-const LOOK_BYTES: usize = 4096;
+const LOOK_BYTES: u64 = 4096;
 
 /// Kinds of files that are recognized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,19 +31,12 @@ pub(super) enum Kind {
     Unknown,
 }
 
-/// Recognizes a file by its beginning.
-pub(super) fn of(file: &File) -> io::Result<Kind> {
-    let mut head = vec![0; LOOK_BYTES];
-    let mut len = 0;
-    while let Some(rest) = head.get_mut(len..).filter(|rest| !rest.is_empty()) {
-        match os::read_at(file, rest, len as u64) {
-            Ok(0) => break,
-            Ok(read) => len += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    head.truncate(len);
+/// Recognizes a file by its beginning, where it stands when this returns.
+pub(super) fn of(mut file: &File) -> io::Result<Kind> {
+    let mut head = Vec::new();
+    file.rewind()?;
+    file.take(LOOK_BYTES).read_to_end(&mut head)?;
+    file.rewind()?;
     Ok(of_bytes(&head))
 }
 
@@ -86,7 +78,19 @@ fn of_bytes(head: &[u8]) -> Kind {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
+
+    #[test]
+    fn a_file_is_read_from_its_beginning_after_it_was_recognized() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"SLM1 and more").unwrap();
+        assert_eq!(of(&file).unwrap(), Kind::Artifact);
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "SLM1 and more");
+    }
 
     #[test]
     fn a_thing_is_known_by_its_first_line() {
