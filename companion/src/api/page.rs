@@ -99,3 +99,73 @@ async fn answer(name: &str) -> Response {
         None => unknown().await.into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use data_encoding::HEXLOWER;
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+
+    /// Most bytes of all files together, as they are sent.
+    const MAX_BYTES: usize = 160 * 1024;
+
+    fn folder() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("page")
+    }
+
+    fn files_below(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+    }
+
+    #[test]
+    fn every_file_of_the_page_is_in_the_program() {
+        let root = folder();
+        let of_the_page = |path: &PathBuf| {
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+            let is_served = ["js", "css", "html", "svg"].contains(&path.extension()?.to_str()?);
+            let is_for_its_authors = ["test/", "types/"].iter().any(|folder| name.starts_with(folder));
+            (is_served && !is_for_its_authors).then_some(name)
+        };
+        let there: BTreeSet<_> = files_below(&root).iter().filter_map(of_the_page).collect();
+        let given: BTreeSet<_> = FILES.iter().map(|(name, ..)| (*name).to_owned()).collect();
+        assert_eq!(given, there);
+        assert!(FILES.iter().map(|(.., bytes)| bytes.len()).sum::<usize>() < MAX_BYTES);
+    }
+
+    #[test]
+    fn vendored_modules_are_those_of_their_packages() {
+        let vendor = folder().join("vendor");
+        let hashes = fs::read_to_string(vendor.join("HASHES")).unwrap();
+        let mut seen = 0;
+        for line in hashes.lines() {
+            let (hash, name) = line.split_once("  ").unwrap();
+            let bytes = fs::read(vendor.join(name)).unwrap();
+            assert_eq!(HEXLOWER.encode(&Sha256::digest(bytes)), hash, "{name}");
+            seen += 1;
+        }
+        // The list itself and its page are the project's own.
+        assert_eq!(seen + 2, fs::read_dir(vendor).unwrap().count());
+    }
+
+    #[test]
+    fn files_hold_no_script_or_style_that_the_policy_refuses() {
+        for (name, _, bytes) in FILES {
+            let text = std::str::from_utf8(bytes).unwrap();
+            let is_own = !name.starts_with("vendor/");
+            for refused in ["innerHTML", "eval(", "new Function", "document.write", "http://", "https://"] {
+                let is_namespace = refused == "http://" && text.contains("http://www.w3.org/2000/svg");
+                assert!(!is_own || !text.contains(refused) || is_namespace, "{name}: {refused}");
+            }
+            assert!(
+                !name.ends_with(".html") || !text.contains("<style") && !text.contains("style="),
+                "{name}"
+            );
+        }
+    }
+}

@@ -79,7 +79,10 @@ impl Browser {
         let agent = Agent::new_with_config(config.build());
         let mut started = Self {
             agent,
-            session: format!("http://127.0.0.1:{}", port.expect("the driver says its port")),
+            session: format!(
+                "http://127.0.0.1:{}",
+                port.unwrap_or_else(|| panic!("the driver says no port"))
+            ),
             driver,
             _profile: profile,
         };
@@ -90,23 +93,23 @@ impl Browser {
             "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }}});
-        let session = started.call(Method::POST, "/session", &wanted);
+        let session = started.call(&Method::POST, "/session", &wanted);
         started.session = format!("{}/session/{}", started.session, session["sessionId"].as_str().unwrap());
         started
     }
 
     /// A command of the protocol. Its error is a failure of the test.
     #[track_caller]
-    fn call(&self, method: Method, path: &str, body: &Value) -> Value {
+    fn call(&self, method: &Method, path: &str, body: &Value) -> Value {
         match self.try_call(method, path, body) {
             Ok(value) => value,
             Err(error) => panic!("{path}: {error:#}"),
         }
     }
 
-    fn try_call(&self, method: Method, path: &str, body: &Value) -> Result<Value, Value> {
+    fn try_call(&self, method: &Method, path: &str, body: &Value) -> Result<Value, Value> {
         let url = format!("{}{path}", self.session);
-        let answer = match method {
+        let answer = match *method {
             Method::GET => self.agent.get(url).call(),
             Method::DELETE => self.agent.delete(url).call(),
             _ => self.agent.post(url).send_json(body),
@@ -120,23 +123,23 @@ impl Browser {
     /// Opens an address in this tab.
     #[track_caller]
     pub(super) fn open(&self, url: &str) {
-        self.call(Method::POST, "/url", &json!({"url": url}));
+        self.call(&Method::POST, "/url", &json!({"url": url}));
     }
 
     /// The address that is shown.
     pub(super) fn url(&self) -> String {
-        self.call(Method::GET, "/url", &Value::Null).as_str().unwrap().to_owned()
+        self.call(&Method::GET, "/url", &Value::Null).as_str().unwrap().to_owned()
     }
 
     /// The result of a script, as the body of a function with these arguments.
     #[track_caller]
-    pub(super) fn run(&self, script: &str, arguments: Value) -> Value {
-        self.call(Method::POST, "/execute/sync", &json!({"script": script, "args": arguments}))
+    pub(super) fn run(&self, script: &str, arguments: &Value) -> Value {
+        self.call(&Method::POST, "/execute/sync", &json!({"script": script, "args": arguments}))
     }
 
     /// The text that is shown.
     pub(super) fn text(&self) -> String {
-        self.run("return document.body.innerText", json!([])).as_str().unwrap_or_default().to_owned()
+        self.run("return document.body.innerText", &json!([])).as_str().unwrap_or_default().to_owned()
     }
 
     /// Waits until the text that is shown satisfies `holds`.
@@ -159,7 +162,7 @@ impl Browser {
         let begun = Instant::now();
         loop {
             let wanted = json!({"using": "xpath", "value": path});
-            if let Ok(found) = self.try_call(Method::POST, "/element", &wanted) {
+            if let Ok(found) = self.try_call(&Method::POST, "/element", &wanted) {
                 return Element(found[ELEMENT].as_str().unwrap().to_owned());
             }
             assert!(begun.elapsed() < PATIENCE, "no {path} in: {}", self.text());
@@ -179,18 +182,18 @@ impl Browser {
     /// Clicks an element.
     #[track_caller]
     pub(super) fn click(&self, element: &Element) {
-        self.call(Method::POST, &format!("/element/{}/click", element.0), &json!({}));
+        self.call(&Method::POST, &format!("/element/{}/click", element.0), &json!({}));
     }
 
     /// Types into an element.
     #[track_caller]
     pub(super) fn type_into(&self, element: &Element, text: &str) {
-        self.call(Method::POST, &format!("/element/{}/value", element.0), &json!({"text": text}));
+        self.call(&Method::POST, &format!("/element/{}/value", element.0), &json!({"text": text}));
     }
 
     /// Opens a tab and goes to it; returns its handle.
     pub(super) fn new_tab(&self) -> String {
-        let made = self.call(Method::POST, "/window/new", &json!({"type": "tab"}));
+        let made = self.call(&Method::POST, "/window/new", &json!({"type": "tab"}));
         let handle = made["handle"].as_str().unwrap().to_owned();
         self.go_to_tab(&handle);
         handle
@@ -198,18 +201,18 @@ impl Browser {
 
     /// Goes to a tab.
     pub(super) fn go_to_tab(&self, handle: &str) {
-        self.call(Method::POST, "/window", &json!({"handle": handle}));
+        self.call(&Method::POST, "/window", &json!({"handle": handle}));
     }
 
     /// What the console said and what was requested since the last call: `browser` or `performance`.
     pub(super) fn log(&self, kind: &str) -> Vec<Value> {
-        self.call(Method::POST, "/se/log", &json!({"type": kind})).as_array().unwrap().clone()
+        self.call(&Method::POST, "/se/log", &json!({"type": kind})).as_array().unwrap().clone()
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = self.try_call(Method::DELETE, "", &Value::Null);
+        let _ = self.try_call(&Method::DELETE, "", &Value::Null);
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }

@@ -19,7 +19,7 @@ fn log_in(browser: &Browser, house: &House) {
 /// Goes to a view, from the one with which the page begins.
 fn go(browser: &Browser, view: &str) {
     browser.until("at a view", |_| browser.url().contains("#/"));
-    browser.run("location.hash = arguments[0]", json!([format!("#/{view}")]));
+    browser.run("location.hash = arguments[0]", &json!([format!("#/{view}")]));
 }
 
 /// What the console complained of, but for answers that are no success.
@@ -54,7 +54,7 @@ fn page_fetches_after_each_box_is_ticked_and_shows_the_receipt() {
     browser.press("Show what it is");
     browser.until("asking", |text| text.contains("Each action by itself"));
     assert_eq!(
-        browser.run("return document.querySelectorAll(':checked[type=checkbox]').length", json!([])),
+        browser.run("return document.querySelectorAll(':checked[type=checkbox]').length", &json!([])),
         0
     );
     assert_eq!(bob.transfers()[0]["state"], "asking", "nothing was dialed");
