@@ -1,5 +1,5 @@
 /** The page: its frame, its views, and the session before them. */
-import { counted, head, html, o, rate, showTheme, to, useEffect, useRef, useRoute, useTab } from './kit.js';
+import { counted, head, html, o, rate, to, useEffect, useRef, useRoute, useTab } from './kit.js';
 import { asking } from './pure/picture.js';
 import { begin, enter, takeCode } from './session.js';
 import { follow, forget } from './stream.js';
@@ -65,7 +65,6 @@ function Frame() {
     <main id="main" tabindex="-1" ref=${main}><${Guard} key=${title}><${VIEWS[title]} id=${/^\d{1,15}$/.test(word) ? Number(word) : null} word=${word} rest=${rest} /><//></main><${Said} />`;
 }
 
-/** How the companion is reached, and the rates of all transfers. */
 function Link() {
   const link = useTab((tab) => tab.link);
   const transfers = [...useTab((tab) => tab.picture.transfers).values()];
@@ -89,5 +88,4 @@ class Guard extends Component {
   }
 }
 
-showTheme();
 render(html`<${App} />`, /** @type {Element} */ (document.getElementById('app')));

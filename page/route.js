@@ -1,4 +1,4 @@
-/** The address within the page (`#/transfers/3`), and the colours, which this browser keeps. */
+/** The address within the page: `#/transfers/3`. */
 import { useEffect, useState } from './vendor/hooks.js';
 
 function here() {
@@ -12,7 +12,13 @@ function here() {
 
 export function useRoute() {
   const [route, go] = useState(here);
-  useEffect(() => addEventListener('hashchange', () => go(here())), []);
+  useEffect(() => {
+    const look = () => go(here());
+    // The address may have changed before this was drawn.
+    look();
+    addEventListener('hashchange', look);
+    return () => removeEventListener('hashchange', look);
+  }, []);
   return route;
 }
 
@@ -21,18 +27,3 @@ export const to = (...words) => `#/${words.map(encodeURIComponent).join('/')}`;
 export const goTo = (...words) => {
   location.hash = to(...words);
 };
-
-const KEY = 'minimodel-theme';
-
-/** `system`, `light` or `dark`. */
-export const theme = () => localStorage.getItem(KEY) ?? 'system';
-
-export function showTheme() {
-  document.documentElement.dataset.theme = theme();
-  dispatchEvent(new Event('theme'));
-}
-
-export function chooseTheme(name) {
-  localStorage.setItem(KEY, name);
-  showTheme();
-}

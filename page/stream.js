@@ -1,74 +1,60 @@
 /**
  * Events of the companion for all tabs. A browser opens six connections to a host, so one tab, the leader by Web Locks, reads the
- * stream and passes the events on. A hidden tab lets go of all of it and reads everything anew when it is shown.
+ * stream and passes the events on. A hidden tab lets go of all of it, and reads the state anew when it is shown.
  */
 import { call, send } from './api.js';
-import { after, EMPTY, news } from './pure/picture.js';
+import { EMPTY, after, news } from './pure/picture.js';
 import { eventReader } from './pure/sse.js';
 import { session } from './session.js';
-import { change, changeSoon, say, state } from './state.js';
+import { change, changeSoon, say, tab } from './state.js';
 
-/** Cells of the piece map. */
-export const CELLS = 1024;
+const CELLS = 1024;
 
-/** Waits between attempts to connect, milliseconds. */
-const RETRY = [500, 1000, 2000, 5000];
-
-/** How often a tab that does not lead reads the map that it shows, milliseconds. */
-const MAP_EVERY = 1000;
-
-/** How often the state of all is read, for what no event tells, such as a rate of another hour; milliseconds. */
-const STATUS_EVERY = 60_000;
+/** Milliseconds: before a stream is opened again; between two maps where another tab leads; between two states of all. */
+const [RETRY, MAP_EVERY, STATUS_EVERY] = [[500, 1000, 2000, 5000], 1000, 60_000];
 
 /** @type {AbortController | null} */
 let joined = null;
-/** @type {AbortController | null} */
+/** @type {AbortController | null} The stream that this tab reads. */
 let reading = null;
-let isLeader = false;
-/** @type {number | null} */
+/** @type {number | null} The transfer whose map is shown. */
 let watched = null;
 /** @type {Api.Event[] | null} Events that wait for the state of all. */
 let waiting = null;
 
-/** Applies events, or keeps them until the state of all is here. @param {Api.Event[]} events */
 function take(events) {
   if (waiting) waiting.push(...events);
   else {
-    const picture = after(state.picture, events);
-    const told = state.isLoaded ? news(state.picture, picture) : '';
+    const picture = after(tab.picture, events);
+    const told = tab.isLoaded ? news(tab.picture, picture) : '';
     changeSoon({ picture });
     if (told) say(told);
   }
-  if (events.some((event) => event.event === 'resync' || event.event === 'limits')) refresh();
-  if (events.some((event) => event.event === 'stopping')) change({ link: 'stopping' });
+  const has = (...names) => events.some(({ event }) => names.includes(event));
+  if (has('resync', 'limits')) refresh();
+  if (has('stopping')) change({ link: 'stopping' });
 }
 
-/** Reads the state of all; events that come meanwhile are applied on top of it. */
+/** Reads the state of all; events that come meanwhile are applied on top, and again lead to the same. */
 async function refresh() {
   const held = (waiting ??= []);
-  try {
-    const status = await call('GET /v1/status');
-    if (waiting !== held) return;
-    const transfers = new Map(status.transfers.map((transfer) => [transfer.id, transfer]));
-    waiting = null;
-    change({ status, isLoaded: true, picture: after({ ...state.picture, transfers }, held) });
-  } catch {
-    // The stream, which fails too, tries again and then reads the state again.
-    if (waiting === held) waiting = null;
-  }
+  const status = await call('GET /v1/status').catch(() => null);
+  if (waiting !== held) return;
+  waiting = null;
+  if (!status) return;
+  const transfers = new Map(status.transfers.map((it) => [it.id, it]));
+  change({ status, isLoaded: true, picture: after({ ...tab.picture, transfers }, held) });
 }
 
-/** Reads the stream until it ends. @param {BroadcastChannel} tabs @param {AbortSignal} signal */
+/** Reads one stream to its end. */
 async function read(tabs, signal) {
-  const query = watched === null ? '' : `?chunks=${watched}&cells=${CELLS}`;
-  const response = await send('GET', `/v1/events${query}`, { signal });
-  if (!response.body) throw new Error('the stream has no body');
+  const response = await send(`/v1/events${watched === null ? '' : `?chunks=${watched}&cells=${CELLS}`}`, { method: 'GET', signal });
   change({ link: 'live' });
-  tabs.postMessage('anew');
+  tabs.postMessage('live');
   await refresh();
-  const bytes = response.body.getReader();
-  const decoder = new TextDecoder();
   const events = eventReader();
+  const decoder = new TextDecoder();
+  const bytes = /** @type {ReadableStream} */ (response.body).getReader();
   for (;;) {
     const { done, value } = await bytes.read();
     if (done) return;
@@ -79,89 +65,70 @@ async function read(tabs, signal) {
   }
 }
 
-/** Leads: reads the stream, again and again, for as long as this tab is shown. @param {BroadcastChannel} tabs @param {AbortSignal} left */
+/** Reads streams for as long as this tab is shown. */
 async function lead(tabs, left) {
-  isLeader = true;
-  for (let attempt = 0; !left.aborted && session.token; ) {
+  let attempt = 0;
+  while (!left.aborted && session.token) {
     reading = new AbortController();
-    const signal = AbortSignal.any([left, reading.signal]);
+    const { signal } = reading;
     const began = Date.now();
-    try {
-      await read(tabs, signal);
-    } catch (error) {
-      // A transfer that is gone has no map; the stream goes on without it.
-      if (error instanceof Error && 'status' in error && error.status === 404) watched = null;
-    }
-    if (left.aborted || reading.signal.aborted) continue;
-    if (Date.now() - began > 10_000) attempt = 0;
-    if (state.link !== 'stopping') change({ link: 'lost' });
+    // A transfer that is gone has no map; the stream goes on without it.
+    await read(tabs, AbortSignal.any([left, signal])).catch((error) => error.status === 404 && (watched = null));
+    if (left.aborted || signal.aborted) continue;
+    if (tab.link !== 'stopping') change({ link: 'lost' });
     tabs.postMessage('lost');
-    await pause(RETRY[Math.min(attempt, RETRY.length - 1)], left);
-    attempt += 1;
+    attempt = Date.now() - began > 10_000 ? 0 : attempt + 1;
+    await new Promise((done) => {
+      setTimeout(done, RETRY[Math.min(attempt, RETRY.length - 1)]);
+      left.addEventListener('abort', done);
+    });
   }
-  isLeader = false;
+  reading = null;
 }
 
-/** @param {number} time @param {AbortSignal} signal @returns {Promise<void>} */
-const pause = (time, signal) =>
-  new Promise((done) => {
-    const timer = setTimeout(done, time);
-    signal.addEventListener('abort', () => (clearTimeout(timer), done()), { once: true });
-  });
-
-/** Starts to follow the companion. */
 function join() {
   if (joined || !session.token || document.hidden) return;
-  const leave = (joined = new AbortController());
-  const { signal } = leave;
+  joined = new AbortController();
+  const { signal } = joined;
   const tabs = new BroadcastChannel('minimodel-events');
   tabs.onmessage = ({ data }) => {
-    if (data === 'anew') (change({ link: 'live' }), refresh());
-    else if (data === 'lost') change({ link: 'lost' });
-    else take(data);
+    if (Array.isArray(data)) return take(data);
+    change({ link: data });
+    if (data === 'live') refresh();
   };
-  const clock = setInterval(refresh, STATUS_EVERY);
-  const map = setInterval(readMap, MAP_EVERY);
-  signal.addEventListener('abort', () => (tabs.close(), clearInterval(clock), clearInterval(map)), { once: true });
-  refresh().then(() => state.isLoaded && state.link === 'connecting' && change({ link: 'live' }));
+  const timers = [setInterval(refresh, STATUS_EVERY), setInterval(readMap, MAP_EVERY)];
+  signal.onabort = () => (tabs.close(), timers.forEach(clearInterval));
+  refresh().then(() => tab.link === 'connecting' && tab.isLoaded && change({ link: 'live' }));
   navigator.locks.request('minimodel-stream', { signal }, () => lead(tabs, signal)).catch(() => {});
 }
 
-/** Lets go of everything. */
 function leave() {
   joined?.abort();
-  joined = null;
-  reading = null;
-  waiting = null;
+  joined = waiting = null;
 }
 
-/** Reads the map that is shown, where this tab does not lead and so cannot have it streamed. */
+/** Reads the map that is shown, where another tab leads. */
 async function readMap() {
   const id = watched;
-  if (isLeader || id === null) return;
-  try {
-    const map = await call('GET /v1/transfers/{id}/chunks', { id, cells: CELLS });
-    if (watched === id) change({ picture: { ...state.picture, chunks: { id, map } } });
-  } catch {
-    // There is no map yet.
-  }
+  if (reading || id === null) return;
+  const map = await call('GET /v1/transfers/{id}/chunks', { id, cells: CELLS }).catch(() => null);
+  if (map && watched === id) change({ picture: { ...tab.picture, chunks: { id, map } } });
 }
 
-/** Names the transfer whose map is shown; null: none. @param {number | null} id */
+/** Names the transfer whose map is shown. @param {number | null} id */
 export function watchChunks(id) {
   if (watched === id) return;
   watched = id;
-  if (id !== null && state.picture.chunks?.id !== id) change({ picture: { ...state.picture, chunks: null } });
-  if (isLeader) reading?.abort();
+  if (reading) reading.abort();
   else readMap();
 }
 
 /** Follows the companion whenever this tab is shown and has a session. */
 export function follow() {
-  const look = () => (document.hidden || state.phase !== 'open' ? leave() : join());
+  const look = () => (document.hidden || tab.phase !== 'open' ? leave() : join());
   document.addEventListener('visibilitychange', look);
-  window.addEventListener('pagehide', leave);
-  window.addEventListener('pageshow', look);
+  addEventListener('pagehide', leave);
+  addEventListener('pageshow', look);
   return look;
 }
 

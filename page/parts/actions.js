@@ -62,7 +62,7 @@ function Question({ agree, isBusy, onYes, onNo, children }) {
     <button type="button" class="danger" disabled=${!isArmed || isBusy} onClick=${onYes}>${agree}</button></div>`;
 }
 
-export function Copy({ text, what }) {
+export function Copy({ text, what, isNamed = false }) {
   const [isDone, done] = useState(false);
   const copy = async () => {
     try {
@@ -73,16 +73,14 @@ export function Copy({ text, what }) {
       say('The browser does not let the page copy: select the text.');
     }
   };
-  return html`<button type="button" class="small" aria-label=${`Copy the ${what}`} onClick=${copy}>${isDone ? 'Copied' : 'Copy'}</button>`;
+  return html`<button type="button" class="small" aria-label=${`Copy the ${what}`} onClick=${copy}>${isDone ? 'Copied' : 'Copy'}${isNamed && ` the ${what}`}</button>`;
 }
 
-/** A command line, to copy. */
 export const shell = (line) => html`<span class="command"><code>${line}</code><${Copy} text=${line} what="command" /></span>`;
 
 /** The `minimodel` command of these words. */
 export const cmd = (...words) => shell(command(...words));
 
-/** Saves a text as a file. */
 export const save = (label, name, text) => {
   const go = () => {
     const href = URL.createObjectURL(new Blob([text]));

@@ -15,13 +15,13 @@ export function said(it) {
 }
 
 /** Peers that are shown at first, and with each press. */
-const ROWS = 50;
+const ROWS = 20;
 
 /** @param {Api.Peer} it */
 function doing(it) {
   if (it.blamed) return 'broke a rule';
-  if (it.cause) return CAUSES[it.cause]?.[0] ?? it.cause;
-  return [it.choking_us && 'serves others now', it.choked_by_us && 'waits for a slot of ours'].filter(Boolean).join('; ');
+  if (it.choking_us) return 'serves others now';
+  return it.cause ? (CAUSES[it.cause]?.[0] ?? it.cause) : it.choked_by_us && 'waits for a slot of ours';
 }
 
 /** @param {{ peers: Api.Peer[] }} props */

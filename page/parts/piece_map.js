@@ -43,14 +43,13 @@ function Swatch({ what, theme }) {
   return html`<canvas class="swatch" aria-hidden="true" ref=${ref} />`;
 }
 
-/** A count that changes with the colours. */
 function useTheme() {
   const [theme, next] = useState(0);
   useEffect(() => {
     const look = () => next((times) => times + 1);
     const dark = matchMedia('(prefers-color-scheme: dark)');
-    for (const it of [dark, window]) it.addEventListener(it === window ? 'theme' : 'change', look);
-    return () => (dark.removeEventListener('change', look), removeEventListener('theme', look));
+    dark.addEventListener('change', look);
+    return () => dark.removeEventListener('change', look);
   }, []);
   return theme;
 }
@@ -66,7 +65,7 @@ export function PieceMap({ map }) {
   const columns = Math.max(1, Math.min(cells.number, Math.floor(width / WIDTH)));
   const step = Math.min(24, width / columns);
   useEffect(() => {
-    const watch = new ResizeObserver(() => resize(ref.current.clientWidth));
+    const watch = new ResizeObserver(([entry]) => resize(entry.contentRect.width));
     watch.observe(ref.current);
     return () => watch.disconnect();
   }, []);

@@ -21,10 +21,8 @@ const SHAPES = {
   fails: 'M3 1l4 4 4-4 2 2-4 4 4 4-2 2-4-4-4 4-2-2 4-4-4-4z',
 };
 
-/** A state in a word. */
 export const chip = (tone, word) => html`<span class="chip ${tone}"><svg viewBox="0 0 14 14" aria-hidden="true"><path d=${SHAPES[tone]} /></svg>${word}</span>`;
 
-/** The outcome of a check. */
 export const outcome = (word) => chip({ ok: 'done', pass: 'done', warn: 'asks', unknown: 'rests' }[word] ?? 'fails', word);
 
 export const panel = (title, ...body) => html`<section class="panel"><h2>${title}</h2>${body}</section>`;
@@ -41,12 +39,11 @@ export const table = (label, heads, rows) => html`<div class="scroll" role="regi
   <tbody>${rows.map(([first, ...rest]) => html`<tr><th scope="row">${first}</th>${rest.map((it) => html`<td>${it}</td>`)}</tr>`)}</tbody>
 </table></div>`;
 
-/** Buttons of which one is chosen. */
 export const choice = (label, names, chosen, choose) => html`<div class="choice" role="group" aria-label=${label}>
   ${names.map((name) => html`<button type="button" aria-pressed=${name === chosen} onClick=${() => choose(name)}>${name}</button>`)}</div>`;
 
-/** A line of a list, in columns where there is room. */
-export const row = ({ key, href, name, kind, said, amount = null, rates = null }) => html`<li class="row" key=${key}>
+/** A line of a list, in columns where there is room. @param {Record<string, any>} parts */
+export const row = ({ key, href, name, kind, said, amount, rates }) => html`<li class="row" key=${key}>
   <a class="name" href=${href}>${name}</a><span class="kind">${kind}</span><p class="said">${said}</p>
   <span class="amount">${amount}</span><span class="rates">${rates}</span></li>`;
 

@@ -13,24 +13,24 @@ export function kind({ have, holders, coming }, at) {
   return coming[at] > 0 ? 'coming' : holders[at] < 3 ? 'rare' : 'held';
 }
 
-/** First and last chunk of a cell. @param {ReturnType<typeof decode>} cells */
+/** First and last chunk of a cell. @param {ReturnType<typeof decode>} cells @returns {[number, number]} */
 export function chunksOf({ chunks, number }, at) {
   const begin = (cell) => Math.floor((cell * chunks) / number);
   return [begin(at), begin(at + 1) - 1];
 }
 
-const named = ([first, last]) => (first === last ? `Chunk ${count(first)}` : `Chunks ${count(first)} to ${count(last)}`);
+const named = (first, last) => (first === last ? `Chunk ${count(first)}` : `Chunks ${count(first)} to ${count(last)}`);
 
 /** A cell in words. @param {ReturnType<typeof decode>} cells */
 export function cellWords(cells, at) {
   const { have, coming, holders } = cells;
-  if (have[at] === 255) return `${named(chunksOf(cells, at))}: proven`;
+  if (have[at] === 255) return `${named(...chunksOf(cells, at))}: proven`;
   const parts = [];
   if (have[at] > 0) parts.push(`${Math.max(1, Math.floor((have[at] * 100) / 255))} % proven`);
   if (coming[at] > 0) parts.push('on its way');
   if (holders[at] === 0) parts.push('missing, no connected peer has it');
   else if (holders[at] < 255) parts.push(`missing, the rarest chunk is at ${counted(holders[at], 'peer')}`);
-  return `${named(chunksOf(cells, at))}: ${parts.join(', ')}`;
+  return `${named(...chunksOf(cells, at))}: ${parts.join(', ')}`;
 }
 
 /** The first `most` runs of cells of one kind that are not proven. @param {ReturnType<typeof decode>} cells */
@@ -45,5 +45,5 @@ export function runs(cells, most) {
     else if (found.length === most) break;
     else found.push({ what, first, last });
   }
-  return found.map(({ what, first, last }) => ({ what, words: named([first, last]) }));
+  return found.map(({ what, first, last }) => ({ what, words: named(first, last) }));
 }

@@ -6,6 +6,7 @@ const holds = ({ from, to }, hour) => (from < to ? hour >= from && hour < to : h
 /** The rates of each hour: of the first window that contains it, or the common ones. @param {Api.Limits} limits */
 export const day = (limits) => Array.from({ length: 24 }, (_, hour) => limits.schedule.find((it) => holds(it, hour)) ?? { paused: false, up: limits.up, down: limits.down });
 
+/** @param {Api.Rates | Api.Window} rates */
 export function ratesWords({ paused, up, down }) {
   const words = (value) => (value == null ? 'no limit' : rate(value));
   return paused ? 'nothing moves' : `down ${words(down)}, up ${words(up)}`;

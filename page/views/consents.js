@@ -21,7 +21,7 @@ export function Consents() {
   return html`${panel('What you permit', load(grants, (list) => grantRows(list.filter((it) => isAll || it.state === 'active').reverse())), check(isAll, () => all(!isAll), 'Also those that ended'),
       html`<p class="hint">A terminal gives one that lasts, for a model, a peer, a time or an amount:</p>`, cmd('consent', 'grant', 'serve', '--for', '24h', '--quota', '10GiB'))}
     ${panel('The consent log', load(verdict, ({ ok, entries, head, fault }) => html`<p>${chip(ok ? 'done' : 'fails', ok ? 'the chain holds' : 'damaged')} ${counted(entries, 'line')}. ${o(fault)}</p>
-        <p>Head ${brief(head, 16)} <${Copy} text=${head} what="head" /> <span class="hint">Kept elsewhere, it shows later that no line before it was rewritten.</span></p>`),
+        <p>Head ${brief(head, 16)} <${Copy} text=${head} what="head" /> <span class="hint">Kept elsewhere, it shows later that nothing before it was rewritten.</span></p>`),
       load(log, (lines) => html`<ul class="log" tabindex="0" aria-label="The latest lines">${lines.slice(-100).reverse().map((it) => html`<li>${it.number} <span class="quiet">${clock(it.time_utc)}</span> ${o(it.text)}</li>`)}</ul>
         ${save('Save the log', 'consent-log.txt', lines.map((it) => `${it.number}\t${it.time_utc}\t${it.kind}\t${it.text}\n`).join(''))}`), ' ', cmd('consent', 'log', '--verify'))}`;
 }

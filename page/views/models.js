@@ -6,7 +6,7 @@ import { AddForm } from './add_form.js';
 import { firstRun } from './first_run.js';
 import { OneModel } from './one_model.js';
 
-/** The tone of each state. @type {Record<Api.EntryState, string>} */
+/** @type {Record<Api.EntryState, string>} */
 export const TONES = { available: 'rests', downloading: 'moves', ready: 'done', failed: 'fails' };
 
 export function Models({ id, word }) {
@@ -59,7 +59,6 @@ function FreeRoom({ entries, transfers }) {
       ${cmd('library', 'prune', '--keep', writeSize(bytes))}`}</details>`;
 }
 
-/** Shares an entry, and goes to what it asks. */
 export const share = async (body) => {
   const it = await call('POST /v1/shares', {}, body);
   goTo(it.state === 'asking' ? 'requests' : 'sharing', it.id);

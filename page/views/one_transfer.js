@@ -15,7 +15,7 @@ export function OneTransfer({ id }) {
   if (!it) return html`${head(`Transfer ${id}`, back)}<p>It is not there, or no more.</p>`;
   return html`${head(o(nameOf(it), 120), back)}<${Standing} it=${it} />
     ${it.state === 'failed' && toAccept(it.publisher) && html`<${AcceptKey} it=${it} />`}<${Chunks} it=${it} />
-    ${panel('Peers', html`<${Peers} peers=${it.peers} />`)}${panel('Rates', html`<${RatePlot} id=${id} />`, html`<h3>Where the time went</h3>`, times([it]))}
+    ${panel('Rates', html`<${RatePlot} id=${id} />`, html`<h3>Where the time went</h3>`, times([it]))}${panel('Peers', html`<${Peers} peers=${it.peers} />`)}
     ${panel('Limits of this transfer', html`<${LimitFields} key=${JSON.stringify(it.limits)} limits=${it.limits} names=${['down', 'up', 'slots']} words=${['transfer', 'limit', id]} save=${(limits) => call('PUT /v1/transfers/{id}/limits', { id }, limits)} />`)}
     <${Details} it=${it} />`;
 }

@@ -1,5 +1,5 @@
 /** Settings, each with its command line. */
-import { Act, Copy, Field, brief, call, check, choice, chooseTheme, clock, cmd, form, head, html, load, o, panel, problemBox, quiet, readSize, size, theme, useAnswer, useCall, useState, useTab } from '../kit.js';
+import { Act, Copy, Field, brief, call, check, clock, cmd, form, head, html, load, o, panel, problemBox, quiet, readSize, size, useAnswer, useCall, useState, useTab } from '../kit.js';
 import { LimitFields } from '../parts/limit_fields.js';
 import { stack } from '../parts/pieces.js';
 import { windowWords } from '../pure/command.js';
@@ -15,7 +15,6 @@ export function Settings() {
   const library = useAnswer('GET /v1/library', {}, stamp);
   const { again, ...sessions } = useAnswer('GET /v1/sessions');
   const files = useAnswer('GET /v1/files', {});
-  const [look, choose] = useState(theme());
   if (!status) return html`${head('Settings')}${quiet('Reading…')}`;
   const { limits, now, peer } = status;
   const binds = binding(status, [...transfers.values()]);
@@ -32,8 +31,7 @@ export function Settings() {
     }), cmd('library', 'prune'))}
     ${panel('Sessions of this page', load(sessions, (list) => html`<ul class="picks">${list.map((it) => html`<li key=${it.id}><span>Session ${it.id}${it.current && ', this one'} <span class="quiet">since ${clock(it.created_utc)}, used ${clock(it.last_used_utc)}</span></span><${Act} label="End" about=${`session ${it.id}`} done="Ended." run=${() => end(it.id)} /></li>`)}</ul>`), cmd('companion', 'sessions', 'revoke', '--all'))}
     ${panel('Folders that the page may list', load(files, ({ roots }) => (roots.length === 0 ? quiet('None; paths are typed, then.') : html`<ul>${roots.map((root) => html`<li>${o(root)} ${cmd('companion', 'folders', 'remove', root)}</li>`)}</ul>`)), html`<p class="hint">Names and sizes alone are read, and only a terminal opens a folder.</p>`, cmd('companion', 'folders', 'add', 'PATH'))}
-    ${panel('Identity', html`<p>${peer ? html`Peers know this machine as ${brief(peer, 16)} <${Copy} text=${peer} what="peer id" />` : 'The first transfer makes one.'}</p>`, cmd('id', 'show'))}
-    ${panel('Colours', choice('Colours', ['system', 'light', 'dark'], look, (name) => (chooseTheme(name), choose(name))), html`<p class="hint">Kept in this browser alone; no command has it.</p>`)}`;
+    ${panel('Identity', html`<p>${peer ? html`Peers know this machine as ${brief(peer, 16)} <${Copy} text=${peer} what="peer id" />` : 'The first transfer makes one.'}</p>`, cmd('id', 'show'))}`;
 }
 
 /** @param {{ limits: Api.Limits }} props */

@@ -36,7 +36,7 @@ function List({ isAdding }) {
       return free.length === 0 ? quiet('No other model is ready to be shared.') : html`<ul class="picks">${free.map((entry) => html`<li key=${entry.id}><span>${o(`${entry.model_id} ${entry.model_version}`, 100)}, ${size(entry.byte_count)}</span>
         <${Act} label="Share" about=${entry.model_id} done="The share serves nothing before you agree." run=${() => share({ entry: entry.id })} /></li>`)}</ul>`;
     }))}
-    ${panel('Who can reach this machine', load(doctor, (found) => html`<ul>${found.filter((it) => /reach|ports/.test(it.name)).map((it) => html`<li>${outcome(it.outcome)} ${o(it.detail)} <span class="quiet">${o(it.hint)}</span></li>`)}</ul>`), cmd('doctor'))}`;
+    ${panel('Who can reach this machine', load(doctor, (found) => html`<ul>${found.filter((it) => /reach|ports/.test(it.name)).map((it) => html`<li>${outcome(it.outcome)} ${o(it.detail)}${it.hint && html`<p class="quiet">Next: ${o(it.hint)}</p>`}</li>`)}</ul>`), cmd('doctor'))}`;
 }
 
 function ShareForm() {
@@ -80,7 +80,7 @@ function Offer({ id }) {
   const drawn = qr.answer ? readQr(qr.answer) : null;
   return panel('The offer', load(useAnswer('GET /v1/transfers/{id}/offer', { id }), ({ offer, line, command, addresses }) => html`<div class="offer"><div>
       <p>A user who holds it can fetch, until it ends or you stop. Hand it on by mail or chat.</p><p><code class="block">${offer}</code></p>
-      <p class="line"><${Copy} text=${offer} what="offer" /><${Copy} text=${line} what="link" /><${Copy} text=${command} what="command" /></p><p>For a friend’s terminal: <code>${command}</code></p>
+      <p class="line"><${Copy} text=${offer} what="offer" isNamed /><${Copy} text=${line} what="link" isNamed /><${Copy} text=${command} what="command" isNamed /></p><p>For a friend’s terminal: <code>${command}</code></p>
       <h3>Addresses in it</h3><ul>${addresses.map((it) => html`<li><code>${it.address}</code>: ${it.scope}</li>`)}</ul></div>
       ${drawn && html`<svg class="qr" viewBox=${drawn.box} role="img" aria-label="The offer as a QR code"><path d=${drawn.path} /></svg>`}</div>`));
 }

@@ -34,7 +34,7 @@ function List({ isAdding }) {
 }
 
 const Row = memo((/** @type {{ it: Api.Transfer }} */ { it }) => {
-  const isFetch = it.kind === 'fetch' && it.total_bytes > 0;
+  const isFetch = it.kind === 'fetch' && it.state !== 'done' && it.total_bytes > 0;
   const part = percent(it.have_bytes, it.total_bytes);
   return row({
     key: it.id,

@@ -129,7 +129,7 @@ mod tests {
         let of_the_page = |path: &PathBuf| {
             let name = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
             let is_served = ["js", "css", "html", "svg"].contains(&path.extension()?.to_str()?);
-            let is_for_its_authors = ["test/", "types/"].iter().any(|folder| name.starts_with(folder));
+            let is_for_its_authors = ["test/", "dev/"].iter().any(|folder| name.starts_with(folder));
             (is_served && !is_for_its_authors).then_some(name)
         };
         let there: BTreeSet<_> = files_below(&root).iter().filter_map(of_the_page).collect();
