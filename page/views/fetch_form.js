@@ -17,6 +17,6 @@ export function FetchForm() {
     <${Field} label="Offers" as="textarea" rows="3" value=${text} onInput=${type} hint="Words that begin with mm1, from peers that have the file. More offers, more peers." />
     <fieldset><legend>Into</legend>
       ${check(out === null, () => into(null), 'the library, which may evict it later', 'radio')}${check(out !== null, () => into(''), 'a folder of yours, where it stays', 'radio')}
-      ${out !== null && html`<${PathField} label="Folder" path=${out} isFolder=${true} onPick=${into} />`}</fieldset>
+      ${out !== null && html`<${PathField} label="Folder" path=${out} onPick=${into} />`}</fieldset>
     ${problemBox(problem)}<p><button class="main" disabled=${isBusy || !text.trim() || out === ''}>Show what it is</button> <span class="hint">The next screen asks what it may do. Nothing is contacted before.</span></p>`)}</section>`;
 }

@@ -14,7 +14,6 @@ export function Settings() {
   const stamp = useTab((tab) => tab.picture.changes.library);
   const library = useAnswer('GET /v1/library', {}, stamp);
   const { again, ...sessions } = useAnswer('GET /v1/sessions');
-  const files = useAnswer('GET /v1/files', {});
   if (!status) return html`${head('Settings')}${quiet('Reading…')}`;
   const { limits, now, peer } = status;
   const binds = binding(status, [...transfers.values()]);
@@ -30,7 +29,6 @@ export function Settings() {
       return stack([...parts, ...free].map(([name, bytes]) => [`${size(bytes)} ${name}`, bytes]));
     }), cmd('library', 'prune'))}
     ${panel('Sessions of this page', load(sessions, (list) => html`<ul class="picks">${list.map((it) => html`<li key=${it.id}><span>Session ${it.id}${it.current && ', this one'} <span class="quiet">since ${clock(it.created_utc)}, used ${clock(it.last_used_utc)}</span></span><${Act} label="End" about=${`session ${it.id}`} done="Ended." run=${() => end(it.id)} /></li>`)}</ul>`), cmd('companion', 'sessions', 'revoke', '--all'))}
-    ${panel('Folders that the page may list', load(files, ({ roots }) => (roots.length === 0 ? quiet('None; paths are typed, then.') : html`<ul>${roots.map((root) => html`<li>${o(root)} ${cmd('companion', 'folders', 'remove', root)}</li>`)}</ul>`)), html`<p class="hint">Names and sizes alone are read, and only a terminal opens a folder.</p>`, cmd('companion', 'folders', 'add', 'PATH'))}
     ${panel('Identity', html`<p>${peer ? html`Peers know this machine as ${brief(peer, 16)} <${Copy} text=${peer} what="peer id" />` : 'The first transfer makes one.'}</p>`, cmd('id', 'show'))}`;
 }
 
