@@ -40,6 +40,8 @@ pub(super) struct ConsentState {
     pub(super) offered: OfferedPeers,
     /// Why the log cannot be believed; `None` while it holds.
     pub(super) fault: Option<Problem>,
+    /// Leftovers of a companion that was killed may still be active, since the log could not be read or written.
+    owes_ending: bool,
 }
 
 impl ConsentState {
@@ -55,12 +57,23 @@ impl ConsentState {
             book.remember(seen);
         }
         let _ = book.reload_if_changed();
-        Ok(Self { book, accounts, manifests, offered: OfferedPeers::default(), fault: None })
+        Ok(Self {
+            book,
+            accounts,
+            manifests,
+            offered: OfferedPeers::default(),
+            fault: None,
+            owes_ending: true,
+        })
     }
 
-    /// Reads the log again if it changed. A damaged log permits nothing, which [`Self::fault`] explains.
-    pub(super) fn reload(&mut self) {
+    /// Reads the log again if it changed. A damaged log permits nothing, which [`Self::fault`] explains, and neither does one in
+    /// which leftovers cannot be ended.
+    pub(super) fn reload(&mut self, db: &Db, table: &mut TransferTable) {
         self.fault = self.book.reload_if_changed().err().map(Problem::from);
+        if self.owes_ending && self.fault.is_none() {
+            self.fault = self.end_leftovers(db, table).err();
+        }
     }
 
     /// Bytes that moved under a grant.
@@ -121,18 +134,61 @@ impl ConsentState {
         Ok(self.book.grant_all(&wanted, now_unix())?)
     }
 
-    /// Keeps in the database that grants are about to be given with a transfer, until [`end_giving`].
-    pub(super) fn begin_giving(&self, db: &Db, row: &TransferRow) -> Result<(), DbError> {
+    /// Records the grants that `give` makes, and lists them in the row of their transfer. Returns false if there are none.
+    pub(super) fn give_in_row(
+        &mut self,
+        db: &Db,
+        table: &mut TransferTable,
+        mut row: TransferRow,
+        give: impl FnOnce(&mut Self, &TransferRow) -> Result<Vec<u64>, Problem>,
+    ) -> Result<bool, Problem> {
+        self.begin_giving(db, table, &row)?;
+        let given = give(self, &row);
+        if let Ok(given) = &given
+            && !given.is_empty()
+        {
+            row.grants.extend(given);
+            if let Err(problem) = table.put(row) {
+                self.book.revoke_all(given, "the transfer was not saved", now_unix())?;
+                self.end_giving(db)?;
+                return Err(problem);
+            }
+        }
+        self.end_giving(db)?;
+        given.map(|given| !given.is_empty())
+    }
+
+    /// Keeps in the database that grants are about to be given with a transfer, until [`end_giving`]. What an earlier process left
+    /// is ended first: the database keeps one such note.
+    pub(super) fn begin_giving(
+        &mut self,
+        db: &Db,
+        table: &mut TransferTable,
+        row: &TransferRow,
+    ) -> Result<(), Problem> {
+        if self.owes_ending {
+            self.book.reload_if_changed()?;
+            self.end_leftovers(db, table)?;
+        }
         let last = self.list().last().map_or(0, |grant| grant.id);
         let giving = Giving { model: row.swarm_id.clone(), first: last + 1 };
-        db.change(|change| change.put(Table::Settings, CONSENT_GIVING, &giving))
+        self.owes_ending = true;
+        Ok(db.change(|change| change.put(Table::Settings, CONSENT_GIVING, &giving))?)
+    }
+
+    /// Ends [`Self::begin_giving`]: the grants stand in a row, or there are none.
+    pub(super) fn end_giving(&mut self, db: &Db) -> Result<(), DbError> {
+        db.change(|change| change.remove(Table::Settings, CONSENT_GIVING))?;
+        self.owes_ending = false;
+        Ok(())
     }
 
     /// Revokes the grants of finished transfers, and those that stand in no row, because the companion was killed before it
     /// could.
     pub(super) fn end_leftovers(&mut self, db: &Db, table: &mut TransferTable) -> Result<(), Problem> {
         if self.book.reload_if_changed().is_err() {
-            // It grants nothing while it is damaged; the next start looks again.
+            // It grants nothing while it is damaged; they are ended when it is read again.
+            self.owes_ending = true;
             return Ok(());
         }
         let is_done =
@@ -142,7 +198,10 @@ impl ConsentState {
             self.end(&row)?;
             table.keep(TransferRow { grants: Vec::new(), ..row })?;
         }
-        let Some(giving) = db.get::<Giving>(Table::Settings, CONSENT_GIVING)? else { return Ok(()) };
+        let Some(giving) = db.get::<Giving>(Table::Settings, CONSENT_GIVING)? else {
+            self.owes_ending = false;
+            return Ok(());
+        };
         let is_listed = |grant: &Grant| table.all().any(|row| row.grants.contains(&grant.id));
         let is_unlisted = |grant: &Grant| {
             grant.id >= giving.first
@@ -152,7 +211,7 @@ impl ConsentState {
         };
         let unlisted: Vec<u64> = self.list().into_iter().filter(is_unlisted).map(|grant| grant.id).collect();
         self.book.revoke_all(&unlisted, "the companion ended before the transfer was saved", now_unix())?;
-        Ok(end_giving(db)?)
+        Ok(self.end_giving(db)?)
     }
 
     /// Revokes the grants that were given with a transfer. Returns false if there were none.
@@ -162,11 +221,6 @@ impl ConsentState {
         }
         Ok(!row.grants.is_empty())
     }
-}
-
-/// Ends [`ConsentState::begin_giving`]: the grants stand in a row, or there are none.
-pub(super) fn end_giving(db: &Db) -> Result<(), DbError> {
-    db.change(|change| change.remove(Table::Settings, CONSENT_GIVING))
 }
 
 /// The grant of `actions` on the terms of a consent, for a transfer's model.

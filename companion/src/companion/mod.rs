@@ -154,8 +154,9 @@ impl Companion {
         let book = ConsentBook::unread(&places.state, &places.data);
         let mut consents = ConsentState::open(book, accounts.clone(), manifests.clone(), &db)?;
         let mut table = TransferTable::load(db.clone())?;
+        let ended = consents.end_leftovers(&db, &mut table);
         if is_running {
-            consents.end_leftovers(&db, &mut table)?;
+            ended?;
         }
         let head = consents.book.head();
         let is_there = |id| table.get(id).is_some();

@@ -29,7 +29,7 @@ impl Core {
     /// Reconciles: compares what should run with what runs, starts, adjusts and stops transfers.
     pub(super) fn reconcile(self: &Arc<Self>, state: &mut State) {
         // A damaged log permits nothing, so the loop below stops all transfers.
-        state.consents.reload();
+        state.reload_consents(&self.db);
         self.accounts.turn(now_unix());
         state.limits.apply();
         for id in state.table.ids() {

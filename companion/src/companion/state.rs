@@ -17,6 +17,7 @@ use super::retries::Retries;
 use super::row::TransferRow;
 use super::running::Runs;
 use super::table::TransferTable;
+use crate::db::Db;
 use crate::doctor::ListenAt;
 use crate::history::Histories;
 use crate::library::Library;
@@ -36,6 +37,11 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Reads the consent log again if it changed, and ends what a companion that was killed left active in it.
+    pub(super) fn reload_consents(&mut self, db: &Db) {
+        self.consents.reload(db, &mut self.table);
+    }
+
     pub(super) fn permits<'a>(&'a self, row: &'a TransferRow) -> TransferPermits<'a> {
         TransferPermits::new(&self.consents, &self.table, row, self.runs.of(row.id))
     }

@@ -79,7 +79,7 @@ impl OneFetch {
     /// The grants of the home folder that permit something.
     fn open_grants(&self) -> Vec<u64> {
         let mut state = self.companion.core.lock();
-        state.consents.reload();
+        state.reload_consents(&self.companion.core.db);
         let grants = state.consents.list().into_iter();
         grants.filter(|grant| grant.state == GrantState::Active).map(|grant| grant.id).collect()
     }
@@ -160,13 +160,19 @@ fn grants_that_no_row_lists_after_a_crash_are_revoked() {
         let mut state = core.lock();
         let row = state.table.row(one.id).unwrap();
         // The companion ends before the row lists the grants.
-        state.consents.begin_giving(&core.db, &row).unwrap();
-        state.consents.give(&row, &partial_consent()).unwrap();
+        let State { consents, table, .. } = &mut *state;
+        consents.begin_giving(&core.db, table, &row).unwrap();
+        consents.give(&row, &partial_consent()).unwrap();
+        assert_eq!(consents.list().iter().filter(|grant| grant.state == GrantState::Active).count(), 2);
+        // Another process gives a consent before the companion starts again: the note of the first is not lost.
+        consents.begin_giving(&core.db, table, &row).unwrap();
+        assert_eq!(consents.list().iter().filter(|grant| grant.state == GrantState::Active).count(), 0);
+        consents.give(&row, &partial_consent()).unwrap();
     }
-    assert_eq!(one.open_grants(), [1, 2]);
+    // Before anything is permitted, what is left is ended.
+    assert_eq!(one.open_grants(), [0; 0]);
     let mut state = core.lock();
     let State { consents, table, .. } = &mut *state;
-    consents.end_leftovers(&core.db, table).unwrap();
     // Only what was being given: a grant of the user's own stays.
     let row = table.row(one.id).unwrap();
     let given = consents.give(&row, &partial_consent()).unwrap();

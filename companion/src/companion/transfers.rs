@@ -9,7 +9,7 @@ use minimodel_wire::SignedOffer;
 
 use super::Core;
 use super::accounts::Rules;
-use super::consents::{ConsentState, check_fits, end_giving, new_grant};
+use super::consents::{ConsentState, check_fits, new_grant};
 use super::desired::Desired;
 use super::permits::permits;
 use super::row::{FinalState, TransferRow, parse};
@@ -186,19 +186,10 @@ impl Core {
         id: u64,
         give: impl FnOnce(&mut ConsentState, &TransferRow) -> Result<Vec<u64>, Problem>,
     ) -> Result<(), Problem> {
-        let mut row = state.table.row(id)?;
-        state.consents.begin_giving(&self.db, &row)?;
-        let given = give(&mut state.consents, &row).inspect_err(|_| drop(end_giving(&self.db)))?;
-        if given.is_empty() {
-            return Ok(end_giving(&self.db)?);
+        let row = state.table.row(id)?;
+        if state.consents.give_in_row(&self.db, &mut state.table, row, give)? {
+            self.notify(Event::Consent);
         }
-        row.grants.extend(&given);
-        if let Err(problem) = state.table.put(row) {
-            state.consents.book.revoke_all(&given, "the transfer was not saved", now_unix())?;
-            return Err(problem);
-        }
-        end_giving(&self.db)?;
-        self.notify(Event::Consent);
         Ok(())
     }
 
