@@ -75,8 +75,10 @@ async function lead(tabs, left) {
     // A transfer that is gone has no map; the stream goes on without it.
     await read(tabs, AbortSignal.any([left, signal])).catch((error) => error.status === 404 && (watched = null));
     if (left.aborted || signal.aborted) continue;
-    if (tab.link !== 'stopping') change({ link: 'lost' });
-    tabs.postMessage('lost');
+    if (tab.link !== 'stopping') {
+      change({ link: 'lost' });
+      tabs.postMessage('lost');
+    }
     attempt = Date.now() - began > 10_000 ? 0 : attempt + 1;
     await new Promise((done) => {
       setTimeout(done, RETRY[Math.min(attempt, RETRY.length - 1)]);

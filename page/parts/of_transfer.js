@@ -14,7 +14,7 @@ export function said(it) {
   return html`${chip(tone, state)} ${o(because)}. <span class="quiet">${o(next)}</span>`;
 }
 
-/** Peers that are shown at first, and with each press. */
+/** Peers that are shown at once. */
 const ROWS = 20;
 
 /** @param {Api.Peer} it */
@@ -26,12 +26,13 @@ function doing(it) {
 
 /** @param {{ peers: Api.Peer[] }} props */
 export function Peers({ peers }) {
-  const [most, show] = useState(ROWS);
+  const [from, go] = useState(0);
   if (peers.length === 0) return quiet('No peer is connected.');
-  const shown = [...peers].sort((a, b) => b.down_rate + b.up_rate - a.down_rate - a.up_rate || (a.peer < b.peer ? -1 : 1)).slice(0, most);
+  const begin = from < peers.length ? from : 0;
+  const shown = [...peers].sort((a, b) => b.down_rate + b.up_rate - a.down_rate - a.up_rate || (a.peer < b.peer ? -1 : 1)).slice(begin, begin + ROWS);
   const cells = (it) => [brief(it.peer), o(it.address), `${Math.floor((it.share ?? 0) * 100)} %`, rate(it.down_rate), rate(it.up_rate), size(it.received_bytes), size(it.sent_bytes), `${Math.round(it.rtt_ms)} ms`, doing(it)];
   return html`${table('Peers', ['Peer', 'Address', 'Has', 'Down', 'Up', 'From it', 'To it', 'Round trip', 'What it does'], shown.map(cells))}
-    ${peers.length > most && html`<button type="button" onClick=${() => show(most + ROWS)}>Show more of ${counted(peers.length, 'peer')}</button>`}`;
+    ${peers.length > ROWS && html`<button type="button" onClick=${() => go(begin + ROWS)}>The next of ${counted(peers.length, 'peer')}</button> from ${begin + 1}`}`;
 }
 
 /** Where the time of the runs went. @param {Api.Transfer[]} transfers */

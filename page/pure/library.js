@@ -20,7 +20,7 @@ export function cacheParts(entries) {
 /** Whether a model fits this machine, with its tone. @param {Api.Fits} fits */
 export function fit({ fits, checks }) {
   if (!fits) return ['fails', 'does not fit'];
-  if (checks.length === 0) return ['rests', 'asks nothing'];
+  if (checks.length === 0) return ['rests', 'needs nothing'];
   return checks.some((it) => it.outcome === 'unknown') ? ['rests', 'unknown'] : ['done', 'fits'];
 }
 

@@ -49,7 +49,7 @@ export function duration(seconds) {
 /** `5 min ago`; `now` in milliseconds. */
 export function ago(utc, now) {
   const seconds = (now - Date.parse(utc)) / 1000;
-  return seconds < 60 ? 'just now' : seconds >= 60 ? `${duration(seconds)} ago` : utc;
+  return seconds < 60 ? 'just now' : seconds >= 60 ? `${duration(seconds).replace(/ h .*/, ' h')} ago` : utc;
 }
 
 /** `2026-11-22 14:05` here, of seconds since 1970 or RFC 3339. */

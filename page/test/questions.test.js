@@ -23,7 +23,7 @@ test('a model fits, does not, or cannot be told', () => {
   assert.equal(fit({ fits: false, checks: checks('fail') })[1], 'does not fit');
   assert.equal(fit({ fits: true, checks: checks('pass', 'unknown') })[1], 'unknown');
   assert.equal(fit({ fits: true, checks: checks('pass') })[1], 'fits');
-  assert.equal(fit({ fits: true, checks: [] })[1], 'asks nothing');
+  assert.equal(fit({ fits: true, checks: [] })[1], 'needs nothing');
   assert.ok(matches('tiny  ready', 'TinyLM', 'ready') && !matches('tiny x', 'TinyLM') && matches('', 'a'));
 });
 

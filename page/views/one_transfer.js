@@ -27,7 +27,7 @@ function Standing({ it }) {
   const part = percent(it.have_bytes, it.total_bytes);
   const remove = async () => (await call('DELETE /v1/transfers/{id}', { id }), goTo('transfers'));
   return html`<section class="panel standing" aria-label="How it stands"><p class="said">${said(it)}</p>
-    ${it.kind === 'fetch' && it.total_bytes > 0 && html`<p class="amount">${bar('Fetched', part)}<span>${part} %: ${size(it.have_bytes)} of ${size(it.total_bytes)} ${timeLeft(it)}</span></p>`}
+    ${it.kind === 'fetch' && it.total_bytes > 0 && html`<p class="amount">${bar('Fetched', part)}<span>${part} %: ${size(it.have_bytes)} of ${[size(it.total_bytes), timeLeft(it)].filter(Boolean).join(', ')}</span></p>`}
     ${state === 'failed' && problem && problemBox(new Problem(0, problem))}
     <div class="line">
       ${state === 'asking' && html`<a class="button main" href=${to('requests', id)}>Answer its question</a>`}

@@ -33,7 +33,7 @@ function OneReceipt({ id }) {
     return html`${panel('Checks', choice('Which checks are listed', ['all', 'pass', 'warn'], word, choose),
         html`<ul>${checks.filter((it) => word === 'all' || it.outcome === word).map((it) => html`<li>${outcome(it.outcome)} <strong>${o(it.name)}</strong> ${o(it.detail)}</li>`)}</ul>`)}
       ${panel('Bytes by peer', peers.length === 0 ? quiet('None of its bytes came from a peer.') : table('Bytes by peer', ['Peer', 'Bytes', 'Chunks', 'Rejected for'], peers.map((it) => [brief(it.peer ?? it.id, 16), size(it.bytes), it.chunks, o(String(it.rejected ?? ''))])))}
-      ${panel('The receipt', html`<pre tabindex="0" aria-label="Text of the receipt">${text.split('\n').map((line) => html`${o(line)}\n`)}</pre>`, save('Save the receipt', 'receipt.txt', text))}`;
+      ${panel('The receipt', html`<pre tabindex="0" aria-label="Text of the receipt">${text.split('\n').map((line) => [o(line), '\n'])}</pre>`, save('Save the receipt', 'receipt.txt', text))}`;
   })}`;
 }
 
