@@ -19,6 +19,7 @@ use ureq::{Agent, Body};
 pub use events::Events;
 
 use crate::api::Access;
+use crate::db;
 use crate::problem::{Problem, code};
 use crate::service::Answer;
 
@@ -60,7 +61,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// A folder or files that others can access.
+    /// A folder or files that others can access; a companion that runs and cannot be reached now, code [`code::BUSY`]: what it would
+    /// do must not be done without it.
     pub fn find(folder: &Path) -> Result<Option<Self>, Problem> {
         let Some(access) = Access::read(folder)? else { return Ok(None) };
         let Some(endpoint) = access.endpoint()? else { return Ok(None) };
@@ -69,12 +71,22 @@ impl Client {
         }
         let agent = proof::agent(access.token().clone());
         // This request carries no token. The agent sends it only after a valid proof, so any answer is the companion's.
-        let is_here = |address: &SocketAddr| {
-            let answer = persist(true, || agent.get(format!("http://{address}/healthz")).call());
-            answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
-        };
-        let found = endpoint.addresses.into_iter().find(is_here);
-        Ok(found.map(|address| Self { agent: agent.clone(), address, bearer: access.token().header() }))
+        let mut unreached = None;
+        for address in endpoint.addresses {
+            match persist(true, || agent.get(format!("http://{address}/healthz")).call()) {
+                Ok(answer) if answer.status() == StatusCode::OK => {
+                    let bearer = access.token().header();
+                    return Ok(Some(Self { agent, address, bearer }));
+                }
+                Err(error) if proof::is_out_of_reach(&error) => unreached = Some((address, error)),
+                _ => {}
+            }
+        }
+        // Another program may have the port now; the database is held by a companion alone.
+        match unreached.filter(|_| db::is_held(folder)) {
+            Some((address, error)) => Err(out_of_reach(endpoint.pid, address, &error)),
+            None => Ok(None),
+        }
     }
 
     /// The companion's address.
@@ -165,6 +177,13 @@ impl Client {
         Problem::new(code::STOPPED, format!("the companion at {} does not answer", self.address), hint)
             .because(error)
     }
+}
+
+fn out_of_reach(pid: u32, address: SocketAddr, error: &ureq::Error) -> Problem {
+    let hint = "try again; if it stays so, other programs of this machine hold its connections, or it was stopped (Ctrl-Z, \
+                SIGSTOP)";
+    let told = format!("the companion runs as process {pid} and does not answer at {address}");
+    Problem::new(code::BUSY, told, hint).because(error)
 }
 
 /// Repeats a request whose connection the companion closed, for [`PERSIST`] at most: while other programs take all its places,

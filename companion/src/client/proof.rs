@@ -120,6 +120,12 @@ pub(super) fn is_closed(error: &ureq::Error) -> bool {
         if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
 }
 
+/// True if nothing says who listens there: it gave no answer in time, or closed each connection.
+pub(super) fn is_out_of_reach(error: &ureq::Error) -> bool {
+    let timed_out = matches!(error, ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut);
+    matches!(error, ureq::Error::Timeout(_)) || timed_out || is_closed(error) || is_closed_early(error)
+}
+
 /// True if a request failed since the server closed the connection before the request was sent.
 pub(super) fn is_closed_early(error: &ureq::Error) -> bool {
     matches!(error, ureq::Error::Io(error) if error.get_ref().is_some_and(|cause| cause.is::<ClosedEarly>()))

@@ -63,7 +63,7 @@ use self::signers::Signers;
 use self::state::State;
 use self::table::TransferTable;
 use self::threads::{start_lease_writer, start_reconciler};
-use crate::db::{Db, DbError};
+use crate::db::{self, DATABASE, Db, DbError};
 use crate::history::Histories;
 use crate::host::Host;
 use crate::library::Library;
@@ -80,8 +80,6 @@ const LAST_WORK: Duration = Duration::from_secs(8);
 const WAITING_EVENTS: usize = 1_024;
 /// Time to wait for another process to close the database: a verb holds it only for a moment.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-const DATABASE: &str = "companion.redb";
 
 /// Folders of one home; all paths are absolute.
 #[derive(Clone, Debug)]
@@ -103,8 +101,7 @@ impl Places {
 
 /// Returns true if a process has the database of `places` open now.
 pub fn is_held(places: &Places) -> bool {
-    let file = std::fs::File::open(places.folder.join(DATABASE));
-    file.is_ok_and(|file| file.try_lock().is_err())
+    db::is_held(&places.folder)
 }
 
 /// The companion. Dropping it stops all transfers in good order.

@@ -21,6 +21,15 @@ pub use error::DbError;
 #[cfg(test)]
 use file::guarded;
 
+/// The database's file in the companion's folder.
+pub(crate) const DATABASE: &str = "companion.redb";
+
+/// Returns true if a process has the database of a companion's folder open now.
+pub(crate) fn is_held(folder: &Path) -> bool {
+    let file = std::fs::File::open(folder.join(DATABASE));
+    file.is_ok_and(|file| file.try_lock().is_err())
+}
+
 /// A table of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use minimodel_companion::Service as _;
 use minimodel_companion::client::Client;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::home::{Home, MINIMODEL, Ran};
@@ -71,6 +72,11 @@ impl House {
     pub(super) fn stop(&mut self) -> Ran {
         self.home.say("companion stop").exits(0);
         self.companion.take().unwrap().end()
+    }
+
+    /// Sends the companion a signal.
+    pub(super) fn signal(&self, signal: Signal) {
+        self.companion.as_ref().unwrap().signal(signal);
     }
 
     /// Kills the companion by SIGKILL.

@@ -361,3 +361,25 @@ fn silent_connections_that_use_up_all_files_keep_no_user_out() {
         asked.unwrap();
     });
 }
+
+#[test]
+fn companion_out_of_reach_is_told_and_nothing_done_without_it() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&[]);
+    // It holds its database and answers nobody, as one whose connections other programs use up.
+    bob.signal(Signal::STOP);
+    let fetch = ["fetch", "--offer", &offer, "--out", "models", "--consent", "fetch,import"];
+    std::thread::scope(|scope| {
+        for words in [&fetch[..], &["status"], &["companion", "status"], &["consent", "revoke", "--all"]] {
+            let home = &bob.home;
+            scope.spawn(move || {
+                let refused = home.run(words).exits(11);
+                assert!(refused.stderr.contains("and does not answer at "), "{}", refused.stderr);
+            });
+        }
+    });
+    assert!(!bob.home.path("models").exists(), "a fetch beside it would heed none of its limits");
+    bob.signal(Signal::CONT);
+    bob.home.say("companion status").exits(0);
+    assert_eq!(bob.transfers(), Vec::<Value>::new());
+}
