@@ -13,12 +13,12 @@ use super::accounts::Rules;
 use super::consents::ConsentState;
 use super::desired::{DesiredInputs, Missing};
 use super::row::TransferRow;
-use super::running::RunningTransfer;
+use super::running::{RunningTransfer, Runs};
 use super::table::TransferTable;
 use crate::model::Kind;
 
 /// Permissions of one transfer. Grants that were given with another transfer do not count, and a grant with fewer bytes left
-/// than the model's shortest chunk counts as spent.
+/// than the shortest chunk that is still to move counts as spent.
 pub(super) struct TransferPermits<'a> {
     consents: &'a ConsentState,
     table: &'a TransferTable,
@@ -26,19 +26,22 @@ pub(super) struct TransferPermits<'a> {
     running: Option<&'a RunningTransfer>,
     /// Grants that were given with other transfers.
     others: BTreeSet<u64>,
-    /// Bytes of the shortest chunk; 0 while the manifest is not known.
+    /// Bytes of the shortest chunk that is still to move; 0 while the manifest is not known.
     least_bytes: u64,
 }
 
 impl<'a> TransferPermits<'a> {
-    /// The permissions of `row`, which runs as `running` if it does.
+    /// The permissions of `row`, whose run is one of `runs` if it runs.
     pub(super) fn new(
         consents: &'a ConsentState,
         table: &'a TransferTable,
         row: &'a TransferRow,
-        running: Option<&'a RunningTransfer>,
+        runs: &'a Runs,
     ) -> Self {
-        let least_bytes = consents.manifests.valid(row).map_or(0, |manifest| shortest_chunk(&manifest));
+        let fetched = runs.progress(row.id).filter(|_| row.kind == Kind::Fetch);
+        let least_bytes =
+            consents.manifests.valid(row).map_or(0, |manifest| shortest_to_move(&manifest, fetched));
+        let running = runs.of(row.id);
         Self { consents, table, row, running, others: table.grants_of_others(row), least_bytes }
     }
 
@@ -149,20 +152,37 @@ fn suffices(
     }
 }
 
-/// Returns the bytes of the last chunk, the only one that may be shorter than the others.
-fn shortest_chunk(manifest: &Manifest) -> u64 {
-    let layout = Layout::new(manifest.byte_count(), manifest.chunk_size());
-    layout.map_or(0, |layout| layout.chunk_len(layout.count() - 1).into())
+/// Returns the bytes of the shortest chunk that is still to move. The last chunk alone may be shorter than the others; a fetch
+/// needs it no more once it is held. `fetched` is what a fetch holds, in chunks and bytes.
+fn shortest_to_move(manifest: &Manifest, fetched: Option<(u32, u64)>) -> u64 {
+    let Ok(layout) = Layout::new(manifest.byte_count(), manifest.chunk_size()) else { return 0 };
+    let whole = u64::from(layout.chunk_len(0));
+    let has_short = fetched.is_some_and(|(chunks, bytes)| bytes < u64::from(chunks) * whole);
+    if has_short { whole } else { layout.chunk_len(layout.count() - 1).into() }
 }
 
 #[cfg(test)]
 mod tests {
+    use minimodel_fixtures::{ManifestOptions, ManifestText};
     use minimodel_wire::PeerId;
 
     use super::super::offered::OfferedPeers;
     use super::super::offered::tests::{fetch, offer, peer};
     use super::*;
     use crate::model::NewShare;
+
+    #[test]
+    fn shortest_chunk_counts_until_a_fetch_holds_it() {
+        let artifact = vec![7; (2 << 14) + 100];
+        let text = ManifestText::of(&artifact, &ManifestOptions::default()).render();
+        let manifest = Manifest::parse(text.as_bytes()).unwrap();
+        assert_eq!(manifest.chunk_size(), 1 << 14);
+        let shortest = |fetched| shortest_to_move(&manifest, fetched);
+        // A share, or a fetch before its first snapshot.
+        assert_eq!(shortest(None), 100);
+        assert_eq!([(0, 0), (1, 1 << 14), (2, 2 << 14)].map(|held| shortest(Some(held))), [100; 3]);
+        assert_eq!([(1, 100), (2, (1 << 14) + 100)].map(|held| shortest(Some(held))), [1 << 14; 2]);
+    }
 
     fn permission(anyone: bool, peers: &[PeerId]) -> Permission {
         Permission {

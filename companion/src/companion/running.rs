@@ -197,6 +197,13 @@ impl Runs {
         self.last_snapshots.get(&id).filter(|_| !self.running.contains_key(&id)).map(|snapshot| &**snapshot)
     }
 
+    /// Returns the chunks and bytes that a transfer held at the newest snapshot of its run, or of its last run.
+    pub(super) fn progress(&self, id: u64) -> Option<(u32, u64)> {
+        let newest = self.of(id).and_then(|running| running.snapshot.as_deref());
+        let snapshot = newest.or_else(|| self.last_snapshot(id))?;
+        Some((snapshot.progress.have, snapshot.have_bytes))
+    }
+
     /// Asks all runs to stop.
     pub(super) fn end_all(&self) {
         self.running.values().for_each(RunningTransfer::end);

@@ -43,7 +43,7 @@ impl State {
     }
 
     pub(super) fn permits<'a>(&'a self, row: &'a TransferRow) -> TransferPermits<'a> {
-        TransferPermits::new(&self.consents, &self.table, row, self.runs.of(row.id))
+        TransferPermits::new(&self.consents, &self.table, row, &self.runs)
     }
 
     /// Returns the desired state of a transfer.
