@@ -1,6 +1,7 @@
 //! The file of all bans: read whole, replaced whole under a lock, bounded in age and number.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +26,9 @@ const SKEW: Duration = Duration::from_secs(300);
 const CONTENTS: usize = 3;
 /// Limit on entries; see [`forget_excess`].
 const MAX_ENTRIES: usize = 4_096;
+/// Bytes a second at which transfers write the file, all of them together. It is written whole: a short one at once at each ban,
+/// the longest every twenty seconds, with all bans since.
+const WRITE_RATE: u64 = 64 << 10;
 /// Limit on the length of the file; this program writes no longer one.
 const MAX_BYTES: u64 = 8 << 20;
 
@@ -88,6 +92,14 @@ pub struct KnownBans {
     everywhere: BTreeSet<String>,
 }
 
+/// What became of entries that were to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    Written,
+    /// The file was written a moment ago; it may be written again after this time.
+    NotBefore(Duration),
+}
+
 impl BanLedger {
     /// The ban ledger of this user.
     ///
@@ -126,12 +138,36 @@ impl BanLedger {
         Ok(standing)
     }
 
-    /// Adds entries durably, in one write. Returns the length of the file in bytes.
-    pub(super) fn add(&self, new: Vec<BanEntry>, now: u64) -> Result<u64, BansError> {
-        self.change(now, |entries| {
+    /// Adds entries durably, in one write.
+    pub(super) fn add(&self, new: Vec<BanEntry>, now: u64) -> Result<Added, BansError> {
+        let lock = self.lock()?;
+        self.add_locked(&lock, new, now)
+    }
+
+    /// Like [`Self::add`], unless the file was written a moment ago, by this transfer or another one of this user: strangers
+    /// bring bans about as fast as they make keys, and each rewrites the file.
+    pub(super) fn add_in_turn(&self, new: Vec<BanEntry>, now: u64) -> Result<Added, BansError> {
+        let lock = self.lock()?;
+        match self.pause() {
+            Duration::ZERO => self.add_locked(&lock, new, now),
+            left => Ok(Added::NotBefore(left)),
+        }
+    }
+
+    fn add_locked(&self, lock: &File, new: Vec<BanEntry>, now: u64) -> Result<Added, BansError> {
+        self.change(lock, now, |entries| {
             entries.extend(new);
             forget_excess(entries);
-        })
+        })?;
+        Ok(Added::Written)
+    }
+
+    /// Time until the file may be written again. A clock that was set back does not lengthen it.
+    fn pause(&self) -> Duration {
+        let Ok(file) = std::fs::symlink_metadata(self.path()) else { return Duration::ZERO };
+        let pause = Duration::from_millis(file.len().min(MAX_BYTES) * 1_000 / WRITE_RATE);
+        let since = file.modified().ok().and_then(|written| written.elapsed().ok());
+        pause.saturating_sub(since.unwrap_or_default())
     }
 
     /// Removes the entries that `is_meant` selects, durably, and returns them. Every change also drops unreadable lines:
@@ -142,7 +178,10 @@ impl BanLedger {
     /// As [`Self::read`], or the file cannot be written.
     pub fn remove(&self, now: u64, is_meant: impl Fn(&BanEntry) -> bool) -> Result<Vec<BanEntry>, BansError> {
         let mut gone = Vec::new();
-        self.change(now, |entries| gone = entries.extract_if(.., |entry| is_meant(entry)).collect())?;
+        let lock = self.lock()?;
+        self.change(&lock, now, |entries| {
+            gone = entries.extract_if(.., |entry| is_meant(entry)).collect();
+        })?;
         Ok(gone)
     }
 
@@ -150,22 +189,35 @@ impl BanLedger {
         self.folder.join(FILE_NAME)
     }
 
-    fn change(&self, now: u64, change: impl FnOnce(&mut Vec<BanEntry>)) -> Result<u64, BansError> {
-        let path = self.path();
-        let failed = |source: io::Error| BansError::Write { path: path.clone(), source };
-        private::create_folder(&self.folder).map_err(failed)?;
-        // Held until the end of this function, so that two processes never lose each other's entries.
-        let _lock = private::lock(&self.folder.join(LOCK_NAME)).map_err(failed)?;
+    /// Waits until no other thread or process changes the ledger: none loses the entries of another.
+    fn lock(&self) -> Result<File, BansError> {
+        let lock = || {
+            private::create_folder(&self.folder)?;
+            private::lock(&self.folder.join(LOCK_NAME))
+        };
+        lock().map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: io::Error) -> BansError {
+        BansError::Write { path: self.path(), source }
+    }
+
+    /// Reads the ledger, changes it and replaces the file, under the lock of [`Self::lock`].
+    fn change(
+        &self,
+        _lock: &File,
+        now: u64,
+        change: impl FnOnce(&mut Vec<BanEntry>),
+    ) -> Result<(), BansError> {
         let mut entries = self.read(now)?.entries;
         change(&mut entries);
         let mut text = String::new();
         for entry in &entries {
-            let line = json::line(entry).map_err(|error| failed(io::Error::other(error)))?;
+            let line = json::line(entry).map_err(|error| self.failed(io::Error::other(error)))?;
             text.push_str(&line);
             text.push('\n');
         }
-        files::replace(&path, text.as_bytes()).map_err(failed)?;
-        Ok(text.len() as u64)
+        files::replace(&self.path(), text.as_bytes()).map_err(|source| self.failed(source))
     }
 }
 
@@ -230,130 +282,4 @@ fn read_text(path: &Path) -> io::Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs::File;
-
-    use super::*;
-
-    const NOW: u64 = 1_800_000_000;
-
-    fn entry(peer: u8, swarm: u8, at_unix: u64) -> BanEntry {
-        let line = serde_json::json!({
-            "version": 0, "peer": PeerId([peer; 32]).to_string(), "swarm_id": format!("{swarm:02x}").repeat(32),
-            "model": "tiny 1", "verb": "fetch", "reason": "sent a chunk that fails its proof", "chunk": 3,
-            "expected": null, "got": minimodel_verifier::digest::tagged(&[7; 32]),
-            "at_unix": at_unix, "until_unix": at_unix + BAN.as_secs(),
-        });
-        BanEntry::parse(&line.to_string()).unwrap()
-    }
-
-    fn ledger() -> (tempfile::TempDir, BanLedger) {
-        let home = tempfile::tempdir().unwrap();
-        let ledger = BanLedger { folder: home.path().join("state") };
-        (home, ledger)
-    }
-
-    fn swarm(n: u8) -> String {
-        format!("{n:02x}").repeat(32)
-    }
-
-    // Rows: B1
-    #[test]
-    fn a_ban_is_for_one_content_and_for_a_day() {
-        let (_home, ledger) = ledger();
-        assert_eq!(ledger.read(NOW).unwrap(), KnownBans::default());
-        ledger.add(vec![entry(1, 1, NOW)], NOW).unwrap();
-        let standing = ledger.read(NOW).unwrap();
-        assert_eq!(standing.banned(&swarm(1), NOW), BTreeMap::from([(PeerId([1; 32]), BAN)]));
-        assert!(standing.banned(&swarm(2), NOW).is_empty());
-        let later = NOW + BAN.as_secs();
-        assert!(ledger.read(later).unwrap().banned(&swarm(1), later).is_empty());
-        // An entry is kept for longer than its ban lasts.
-        assert_eq!(ledger.read(later).unwrap().entries.len(), 1);
-        assert_eq!(ledger.read(NOW + KEEP.as_secs()).unwrap().entries.len(), 0);
-    }
-
-    // Rows: B1
-    #[test]
-    fn a_key_that_was_banned_for_three_contents_is_banned_for_all() {
-        let (_home, ledger) = ledger();
-        for (swarm, days) in [(1, 0), (2, 1), (1, 2), (1, 3)] {
-            let at = NOW + days * BAN.as_secs();
-            ledger.add(vec![entry(1, swarm, at)], at).unwrap();
-        }
-        let at = NOW + 4 * BAN.as_secs();
-        assert!(ledger.read(at).unwrap().banned(&swarm(9), at).is_empty(), "two contents");
-        ledger.add(vec![entry(1, 3, at)], at).unwrap();
-        let standing = ledger.read(at).unwrap();
-        assert_eq!(standing.banned(&swarm(9), at), BTreeMap::from([(PeerId([1; 32]), KEEP)]));
-        assert_eq!(ledger.remove(at, |entry| entry.swarm_id == swarm(2)).unwrap().len(), 1);
-        assert!(ledger.read(at).unwrap().banned(&swarm(9), at).is_empty());
-    }
-
-    // Rows: E16
-    #[test]
-    fn a_clock_that_was_a_year_ahead_bans_nobody_for_a_year() {
-        let (_home, ledger) = ledger();
-        ledger.add(vec![entry(1, 1, NOW)], NOW).unwrap();
-        for days in [0, 1, 100] {
-            let right = NOW - 365 * BAN.as_secs() + days * BAN.as_secs();
-            assert!(ledger.read(right).unwrap().entries.is_empty());
-        }
-        assert_eq!(ledger.read(NOW - 60).unwrap().entries.len(), 1, "clocks are put right by a minute");
-    }
-
-    // Rows: I6
-    #[test]
-    fn the_newest_entries_are_kept_and_what_is_no_entry_is_counted() {
-        let (_home, ledger) = ledger();
-        private::create_folder(&ledger.folder).unwrap();
-        let mut text = String::from("no entry\n{\"version\":1}\n");
-        for n in 0..MAX_ENTRIES as u64 {
-            text += &format!("{}\n", json::line(&entry(2, 2, NOW - 5_000 + n)).unwrap());
-        }
-        std::fs::write(ledger.path(), text).unwrap();
-        assert_eq!(ledger.read(NOW).unwrap().unreadable, 2);
-        ledger.add(vec![entry(1, 1, NOW)], NOW).unwrap();
-        let standing = ledger.read(NOW).unwrap();
-        assert_eq!((standing.entries.len(), standing.unreadable), (MAX_ENTRIES, 0));
-        assert_eq!(standing.entries[0].at_unix, NOW - 5_000 + 1);
-        assert_eq!(standing.entries.last().unwrap().peer, PeerId([1; 32]).to_string());
-    }
-
-    // Rows: E9
-    #[test]
-    fn a_symlink_is_not_followed_and_a_file_without_end_is_refused() {
-        let (home, ledger) = ledger();
-        private::create_folder(&ledger.folder).unwrap();
-        let other = home.path().join("other");
-        std::fs::write(&other, "").unwrap();
-        std::os::unix::fs::symlink(&other, ledger.folder.join(LOCK_NAME)).unwrap();
-        assert!(ledger.add(vec![entry(1, 1, NOW)], NOW).is_err());
-        std::fs::remove_file(ledger.folder.join(LOCK_NAME)).unwrap();
-        std::os::unix::fs::symlink(&other, ledger.path()).unwrap();
-        assert!(ledger.read(NOW).is_err());
-        std::fs::remove_file(ledger.path()).unwrap();
-        File::create(ledger.path()).unwrap().set_len(MAX_BYTES + 1).unwrap();
-        assert!(ledger.read(NOW).is_err());
-    }
-
-    // Rows: H6
-    #[test]
-    fn flood_of_bans_for_less_does_not_push_out_those_for_a_chunk() {
-        let (_home, ledger) = ledger();
-        let liar = entry(1, 1, NOW);
-        ledger.add(vec![liar.clone()], NOW).unwrap();
-        let flood = |_| {
-            let mut less = entry(2, 1, NOW);
-            less.chunk = None;
-            less
-        };
-        ledger.add((0..MAX_ENTRIES).map(flood).collect(), NOW).unwrap();
-        let kept = ledger.read(NOW).unwrap().entries;
-        assert_eq!((kept.len(), &kept[0]), (MAX_ENTRIES, &liar));
-        // Among those for a chunk the newest are kept.
-        ledger.add((0..MAX_ENTRIES).map(|_| entry(3, 1, NOW)).collect(), NOW).unwrap();
-        let kept = ledger.read(NOW).unwrap().entries;
-        assert!(kept.len() == MAX_ENTRIES && kept.iter().all(|kept| kept.peer == entry(3, 1, NOW).peer));
-    }
-}
+mod tests;

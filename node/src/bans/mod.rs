@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 pub use self::entry::BanEntry;
+use self::ledger::Added;
 pub use self::ledger::{BanLedger, FILE_NAME, KnownBans};
 use crate::clock::now_unix;
 use crate::event::{Event, Watcher};
@@ -70,9 +71,6 @@ pub enum BansError {
     NoThread(io::Error),
 }
 
-/// Bytes a second at which the ledger is written while bans come without end. It is written whole: a short one at once at each
-/// ban, the longest every twenty seconds, with all bans since.
-const WRITE_RATE: u64 = 64 << 10;
 /// Interval at which bans that wait for the next write are taken.
 const GATHER_EVERY: Duration = Duration::from_millis(20);
 
@@ -122,28 +120,32 @@ impl BanRecorder {
         self.bans.recv().await
     }
 
-    /// Writes bans to the ledger; blocks. Returns the time until the file may be written again.
-    fn record(&self, bans: &[Ban]) -> Duration {
+    /// Writes bans to the ledger; blocks. Returns the time until it may be written, if that is later and the run has not ended.
+    fn record(&self, bans: &[Ban], has_ended: bool) -> Option<Duration> {
         let now = now_unix();
-        let entries = bans.iter().map(|ban| BanEntry::new(self.doing, &self.manifest, ban, now));
-        match self.ledger.add(entries.collect(), now) {
-            Ok(byte_count) => Duration::from_millis(byte_count * 1_000 / WRITE_RATE),
+        let entries = bans.iter().map(|ban| BanEntry::new(self.doing, &self.manifest, ban, now)).collect();
+        let added =
+            if has_ended { self.ledger.add(entries, now) } else { self.ledger.add_in_turn(entries, now) };
+        match added {
+            Ok(Added::Written) => None,
+            Ok(Added::NotBefore(left)) => Some(left),
             Err(error) => {
                 if let Some(ban) = bans.first() {
                     self.watcher.tell(Event::BanNotRecorded { peer: ban.peer, error });
                 }
-                Duration::ZERO
+                None
             }
         }
     }
 
-    /// Adds the bans that come until `until`, or until the run has ended.
-    fn gather(&mut self, bans: &mut Vec<Ban>, until: Instant) {
+    /// Adds the bans that come until `until`; returns true if the run ended before.
+    fn gather(&mut self, bans: &mut Vec<Ban>, until: Instant) -> bool {
         loop {
             match self.bans.try_recv() {
                 Ok(ban) => bans.push(ban),
                 Err(TryRecvError::Empty) if Instant::now() < until => std::thread::sleep(GATHER_EVERY),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
+                Err(TryRecvError::Empty) => return false,
+                Err(TryRecvError::Disconnected) => return true,
             }
         }
     }
@@ -162,11 +164,12 @@ impl BanRecorder {
         let (done, ended) = std_mpsc::channel();
         let write = move || {
             let mut next = taken.or_else(|| self.bans.blocking_recv());
-            let mut writable = Instant::now();
             while let Some(ban) = next {
                 let mut bans = vec![ban];
-                self.gather(&mut bans, writable);
-                writable = Instant::now() + self.record(&bans);
+                let mut has_ended = self.gather(&mut bans, Instant::now());
+                while let Some(left) = self.record(&bans, has_ended) {
+                    has_ended = self.gather(&mut bans, Instant::now() + left);
+                }
                 next = self.bans.blocking_recv();
             }
             let _ = done.send(());
@@ -211,7 +214,6 @@ mod tests {
             expected: None,
             got: None,
         };
-        // The key of zeros, and that of one, are of small order.
         for n in 2..COUNT + 2 {
             tell.send(ban(n)).unwrap();
         }
@@ -219,13 +221,17 @@ mod tests {
         let long = Instant::now() + Duration::from_secs(3_600);
         drop(tell);
         // The end of the run ends the wait.
-        recorder.gather(&mut gathered, long);
+        assert!(recorder.gather(&mut gathered, long));
         assert_eq!(gathered.len(), usize::from(COUNT));
-        let pause = recorder.record(&gathered);
-        let path = home.state().unwrap().join(FILE_NAME);
-        let byte_count = std::fs::metadata(&path).unwrap().len();
-        assert_eq!(pause.as_millis() as u64, byte_count * 1_000 / WRITE_RATE);
-        assert!(pause > Duration::from_millis(500), "{pause:?}");
-        assert_eq!(BanLedger::of(&home).unwrap().read(now_unix()).unwrap().entries.len(), usize::from(COUNT));
+        assert_eq!(recorder.record(&gathered, false), None);
+        let kept = || BanLedger::of(&home).unwrap().read(now_unix()).unwrap().entries.len();
+        assert_eq!(kept(), usize::from(COUNT));
+        // Another transfer writes the same file: it waits for its turn, and not at its end.
+        let (other, _) = BanRecorder::open(&home, Arc::new(()), "seed", &manifest, &[]).unwrap();
+        let left = other.record(&[ban(1)], false).unwrap();
+        assert!(left > Duration::from_millis(500), "{left:?}");
+        assert_eq!(kept(), usize::from(COUNT));
+        assert_eq!(other.record(&[ban(1)], true), None);
+        assert_eq!(kept(), usize::from(COUNT) + 1);
     }
 }

@@ -347,8 +347,8 @@ impl Machine {
         if self.dialer.sources.is_banned(id, now) {
             return;
         }
-        self.dialer.sources.ban(id, now);
         let Charge { breach, index, got } = charge;
+        self.dialer.sources.ban(id, index.is_some(), now);
         self.swarm.event(Event::Banned { peer: id, breach, index, got });
         for conn in self.swarm.peers.connections_of(id) {
             self.drop_peer(conn, code);

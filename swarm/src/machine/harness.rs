@@ -176,7 +176,7 @@ impl Harness {
 
     /// Bans the key `n`.
     pub(super) fn ban(&mut self, n: u8) {
-        self.machine.dialer.sources.ban(id(n), self.now);
+        self.machine.dialer.sources.ban(id(n), false, self.now);
     }
 
     /// Lets the peer with key `n` connect over connection `n` and introduce itself.

@@ -118,8 +118,8 @@ impl Sources {
         self.bans.has(peer, now)
     }
 
-    pub(super) fn ban(&mut self, peer: PeerId, now: Time) {
-        self.bans.add(peer, now);
+    pub(super) fn ban(&mut self, peer: PeerId, is_for_chunk: bool, now: Time) {
+        self.bans.add(peer, is_for_chunk, now);
         self.refused(peer);
     }
 

@@ -53,7 +53,7 @@ fn passed_on_peer_that_gave_a_chunk_is_redialed_despite_busy() {
 #[test]
 fn banned_first_source_does_not_end_a_fetch_with_a_second_one() {
     let mut harness = Harness::new(TAKE, having([]));
-    harness.machine.dialer.sources.ban(id(1), Time::ZERO);
+    harness.machine.dialer.sources.ban(id(1), false, Time::ZERO);
     harness.tell(Input::Source(offer(1, [1; 32], LATE)));
     harness.tell(Input::Source(offer(2, [1; 32], LATE)));
     harness.wait(Duration::from_secs(2));

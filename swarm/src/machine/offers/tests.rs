@@ -58,7 +58,7 @@ fn one_peer_cannot_fill_the_table_of_known_peers() {
     harness.join(70, all(), having([1]));
     harness.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(80, [1; 32], LATE).to_bytes())] });
     assert_eq!(harness.machine.dialer.sources.count(), 20);
-    harness.machine.dialer.sources.ban(id(5), Time::ZERO);
+    harness.machine.dialer.sources.ban(id(5), false, Time::ZERO);
     harness.frame(70, Frame::Peers { offers: vec![Bytes::from(offer(81, [1; 32], LATE).to_bytes())] });
     assert!(harness.machine.dialer.sources.is_known(id(81)), "a banned one made room");
 }
