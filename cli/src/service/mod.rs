@@ -5,8 +5,10 @@
 //! system: they are only text. Which of them is used follows from the system ([`Manager::of_this_system`]), and only the
 //! verb (`verbs/service.rs`) writes the file and runs the commands.
 
+mod aside;
 mod launchd;
 mod seal;
+mod step;
 mod systemd;
 mod task;
 mod variables;
@@ -14,7 +16,9 @@ mod xml;
 
 use std::path::PathBuf;
 
+pub(crate) use aside::{Aside, Taken};
 pub(crate) use seal::{Found, look, sealed};
+pub(crate) use step::Step;
 pub(crate) use systemd::packaged_unit;
 pub(crate) use variables::Variables;
 
@@ -43,21 +47,6 @@ impl Job {
             words.extend(["--port".to_owned(), self.port.to_string()]);
         }
         words
-    }
-}
-
-/// A command of a service manager.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
-    /// The program: a path, or a name found on `PATH`.
-    pub(crate) program: String,
-    /// Its arguments.
-    pub(crate) arguments: Vec<String>,
-}
-
-impl Step {
-    fn new<S: Into<String>>(program: &str, arguments: impl IntoIterator<Item = S>) -> Self {
-        Self { program: program.to_owned(), arguments: arguments.into_iter().map(Into::into).collect() }
     }
 }
 
@@ -107,7 +96,7 @@ pub(crate) enum DefinitionError {
         value: String,
     },
     /// The folder in which the manager looks is not known.
-    #[error("the folder of definitions is not known: {variable} is not set")]
+    #[error("the folder of definitions is not known: {variable} is not set to an absolute path")]
     Folder {
         /// The variable that would name it.
         variable: &'static str,

@@ -11,9 +11,9 @@ const OWN: [&str; 3] = ["MINIMODEL_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"];
 /// The variables of this process that matter to a service.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Variables {
-    /// `HOME`.
+    /// `HOME`, where absolute.
     home: Option<PathBuf>,
-    /// `LOCALAPPDATA` of Windows.
+    /// `LOCALAPPDATA` of Windows, where absolute.
     local: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`, where absolute.
     config: Option<PathBuf>,
@@ -28,11 +28,13 @@ impl Variables {
     pub(crate) fn read(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let name = variable("USERNAME").and_then(|name| name.into_string().ok());
         let domain = variable("USERDOMAIN").and_then(|domain| domain.into_string().ok());
+        // A manager runs in a folder of its own, where a relative path leads elsewhere.
+        let folder = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let own = OWN.iter().filter_map(|&name| Some((name, variable(name)?)));
         Self {
-            home: variable("HOME").map(PathBuf::from),
-            local: variable("LOCALAPPDATA").map(PathBuf::from),
-            config: variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute()),
+            home: folder("HOME"),
+            local: folder("LOCALAPPDATA"),
+            config: folder("XDG_CONFIG_HOME"),
             account: name.map(|name| domain.map_or(name.clone(), |domain| format!("{domain}\\{name}"))),
             own: own.collect(),
         }
@@ -100,6 +102,13 @@ mod tests {
         let set = of(&[("XDG_DATA_HOME", "/d"), ("XDG_STATE_HOME", "relative"), ("HOME", "/h")]);
         assert_eq!(set.carried(), [("XDG_DATA_HOME", PathBuf::from("/d"))]);
         assert_eq!(set.config().unwrap(), Path::new("/h/.config"));
+    }
+
+    #[test]
+    fn definitions_go_into_no_relative_folder() {
+        let error = of(&[("HOME", "h"), ("XDG_CONFIG_HOME", "c")]).config().unwrap_err();
+        assert_eq!(error, DefinitionError::Folder { variable: "HOME" });
+        assert!(of(&[("LOCALAPPDATA", "l")]).local().is_err());
     }
 
     #[test]

@@ -4,10 +4,9 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use minimodel::private;
+use minimodel::private::{self, Exposed};
 use serde_json::json;
 
 use super::{LOOK_EVERY, STARTING, UNREACHED, runs_already};
@@ -19,13 +18,12 @@ use crate::failure::Failure;
 use crate::output;
 use crate::printer::{Line, Tone};
 use crate::program;
-use crate::service::{Definition, DefinitionError, Found, Job, Manager, Step, look};
+use crate::service::{Aside, Definition, DefinitionError, Found, Job, Manager, Step, Taken, look};
 use crate::settings::Context;
+use crate::text;
 
 /// Name of the file for the companion's messages, where the manager keeps no log.
 const LOG_NAME: &str = "companion-service.log";
-/// Bytes from the end of what a failed command said.
-const LAST_BYTES: usize = 1_024;
 /// Text of a refusal before anything has happened.
 const NOTHING_DONE: &str = "nothing was written or run";
 
@@ -62,32 +60,77 @@ pub(super) fn install(args: &CompanionInstallArgs, context: &Context) -> Result<
         }
         _ => {}
     }
+    warn_of_shared_folder(&definition, context);
     act.agree(&args.options, context)?;
     act.probe()?;
     let folder = companion::places(context)?.folder;
     private::create_folder(&folder).map_err(|error| Failure::writing("folder", &folder, &error))?;
-    if found != Found::Nothing {
-        // An earlier definition of ours: its service may run, or may never have been started.
-        withdraw(&definition, context)?;
-        await_end(context)?;
-    }
-    if let Some(folder) = definition.path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| Failure::writing("folder", folder, &error))?;
-    }
-    output::write("definition", &definition.path, definition.text.as_bytes())?;
-    for step in &definition.steps.install {
-        if let Err(cause) = run(step, context) {
-            withdraw(&definition, context)?;
-            let error = format!("`{}` failed, and the file was taken back", shown(step));
-            let hint = "correct what it names; or go without a service: `minimodel companion start`";
-            return Err(Failure::new(Exit::Unexpected, error, hint).because(cause));
+    // An earlier definition of ours: its service may run, or may never have been started.
+    let earlier = if found == Found::Nothing { None } else { act.withdraw(context)? };
+    if let Err(failure) = replace(&definition, context) {
+        if let Some(earlier) = earlier {
+            put_back(earlier, &definition, context);
         }
+        return Err(failure);
+    }
+    if let Some(earlier) = earlier {
+        earlier.remove().map_err(|error| Failure::writing("definition", &definition.path, &error))?;
     }
     await_start(&definition, context)?;
     for note in &definition.notes {
         context.printer.note(note.as_str());
     }
     act.answer("installed", context)
+}
+
+/// Writes the definition once no companion runs, and hands it to the manager; takes it back if the manager refuses it.
+fn replace(definition: &Definition, context: &Context) -> Result<(), Failure> {
+    await_end(context)?;
+    let failed = |error: &io::Error| Failure::writing("definition", &definition.path, error);
+    if let Some(folder) = definition.path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::writing("folder", folder, &error))?;
+    }
+    output::write("definition", &definition.path, definition.text.as_bytes())?;
+    for step in &definition.steps.install {
+        if let Err(cause) = run(step, context) {
+            definition.steps.uninstall.iter().for_each(|step| attempt(step, context));
+            if let Taken::Ours(ours) =
+                Aside::take(&definition.path, &definition.text, "refused").map_err(|e| failed(&e))?
+            {
+                ours.remove().map_err(|error| failed(&error))?;
+            }
+            definition.steps.forget.iter().for_each(|step| attempt(step, context));
+            let error = format!("`{}` failed, and the file was taken back", step.shown());
+            let hint = "correct what it names; or go without a service: `minimodel companion start`";
+            return Err(Failure::new(Exit::Unexpected, error, hint).because(cause));
+        }
+    }
+    Ok(())
+}
+
+/// Puts the earlier definition back, and its service to use.
+fn put_back(earlier: Aside, definition: &Definition, context: &Context) {
+    match earlier.put_back() {
+        Ok(()) => {
+            context.printer.note("the service that was installed before is put back");
+            definition.steps.install.iter().for_each(|step| attempt(step, context));
+        }
+        Err(error) => context.printer.warning(&format!(
+            "the file that was installed before could not be put back, and is beside it: {error}"
+        )),
+    }
+}
+
+/// Warns if other accounts can change what the user's session starts, by this file or by any other.
+fn warn_of_shared_folder(definition: &Definition, context: &Context) {
+    let Some(folder) = definition.path.parent() else { return };
+    if let Some(exposed) = Exposed::of_users_folder(folder) {
+        context.printer.warning(&format!(
+            "other accounts can change what your session starts: folder `{}`: {}",
+            escape::path(folder),
+            text::shared_folder(exposed)
+        ));
+    }
 }
 
 /// `minimodel companion uninstall`.
@@ -104,7 +147,7 @@ pub(super) fn uninstall(options: &ServiceOptions, context: &Context) -> Result<(
         }
         Found::Foreign => {
             let commands: Vec<String> =
-                definition.steps.uninstall.iter().map(|step| format!("`{}`", shown(step))).collect();
+                definition.steps.uninstall.iter().map(|step| format!("`{}`", step.shown())).collect();
             let path = escape::shell_word(definition.path.as_os_str());
             let hint = format!("end and remove it yourself: {}, then `rm {path}`", commands.join(", "));
             return Err(act.foreign(hint));
@@ -116,7 +159,9 @@ pub(super) fn uninstall(options: &ServiceOptions, context: &Context) -> Result<(
     }
     act.agree(options, context)?;
     act.probe()?;
-    withdraw(&definition, context)?;
+    if let Some(earlier) = act.withdraw(context)? {
+        earlier.remove().map_err(|error| Failure::writing("definition", &definition.path, &error))?;
+    }
     context.printer.note("what ran goes on with the next start: `minimodel companion start`");
     act.answer("uninstalled", context)
 }
@@ -133,7 +178,7 @@ impl Act<'_> {
         }
         context.printer.note(format!("file: {}", escape::path(&self.definition.path)));
         for step in &self.steps {
-            context.printer.note(format!("command: {}", shown(step)));
+            context.printer.note(format!("command: {}", step.shown()));
         }
         if self.installs {
             context.printer.answer_bytes(self.definition.text.as_bytes())
@@ -167,7 +212,7 @@ impl Act<'_> {
             Line::default().with(Tone::Strong, format!("removes {path}\n"))
         };
         for step in &self.steps {
-            page = page.with(Tone::Strong, "runs ").with(Tone::Plain, format!("{}\n", shown(step)));
+            page = page.with(Tone::Strong, "runs ").with(Tone::Plain, format!("{}\n", step.shown()));
         }
         let question = if self.installs {
             "Write this file and run these commands?"
@@ -189,12 +234,40 @@ impl Act<'_> {
 
     /// Requires the manager to answer.
     fn probe(&self) -> Result<(), Failure> {
-        output_of(&self.definition.steps.probe).map_err(|cause| {
+        self.definition.steps.probe.run().map_err(|cause| {
             let error = format!("{} does not answer here; {NOTHING_DONE}", self.definition.manager);
             let hint =
                 "go without a service: `minimodel companion start`, in what your session runs at its start";
             Failure::new(Exit::Unexpected, error, hint).because(cause)
         })
+    }
+
+    /// Ends the service, sets its file aside and tells the manager. Since the question a user may have edited the file, or another
+    /// program: then it stays.
+    fn withdraw(&self, context: &Context) -> Result<Option<Aside>, Failure> {
+        let Definition { path, text, steps, .. } = self.definition;
+        let hint = || {
+            let verb = self.verb();
+            format!("see what it has now, and run `minimodel companion {verb}` again")
+        };
+        if found(self.definition)? == Found::Foreign {
+            return Err(self.foreign(hint()));
+        }
+        steps.uninstall.iter().for_each(|step| attempt(step, context));
+        let taken = Aside::take(path, text, "before")
+            .map_err(|error| Failure::writing("definition", path, &error))?;
+        steps.forget.iter().for_each(|step| attempt(step, context));
+        match taken {
+            Taken::Nothing => Ok(None),
+            Taken::Ours(aside) => Ok(Some(aside)),
+            Taken::Foreign => {
+                let error = format!(
+                    "`{}` was changed meanwhile and is left; its service was ended",
+                    escape::path(path)
+                );
+                Err(Failure::new(Exit::Io, error, hint()))
+            }
+        }
     }
 
     fn foreign(&self, hint: String) -> Failure {
@@ -212,7 +285,7 @@ impl Act<'_> {
     }
 
     fn event(&self, state: &str, context: &Context) -> Result<(), Failure> {
-        let commands: Vec<Vec<&str>> = self.steps.iter().map(|step| words(step).collect()).collect();
+        let commands: Vec<Vec<&str>> = self.steps.iter().map(|step| step.words().collect()).collect();
         let path = self.definition.path.to_string_lossy();
         let fields = json!({
             "state": state, "manager": self.definition.manager, "path": path, "commands": commands,
@@ -270,23 +343,11 @@ fn found(definition: &Definition) -> Result<Found, Failure> {
         .map_err(|error| Failure::reading("definition", &definition.path, &error))
 }
 
-/// Ends the service, removes its file and tells the manager. A command that fails is a warning: a service that is not loaded
-/// cannot be ended, and its file goes all the same.
-fn withdraw(definition: &Definition, context: &Context) -> Result<(), Failure> {
-    let attempt = |step: &Step| {
-        if let Err(cause) = run(step, context) {
-            context.printer.warning(&format!("`{}`: {cause}", shown(step)));
-        }
-    };
-    definition.steps.uninstall.iter().for_each(attempt);
-    match std::fs::remove_file(&definition.path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(Failure::writing("definition", &definition.path, &error));
-        }
-        _ => {}
+/// Runs a command whose failure is a warning: a service that is not loaded cannot be ended, and its file goes all the same.
+fn attempt(step: &Step, context: &Context) {
+    if let Err(cause) = run(step, context) {
+        context.printer.warning(&format!("`{}`: {cause}", step.shown()));
     }
-    definition.steps.forget.iter().for_each(attempt);
-    Ok(())
 }
 
 /// Waits until no companion runs. One that was started by other means stays, and is in the way.
@@ -317,30 +378,8 @@ fn await_start(definition: &Definition, context: &Context) -> Result<(), Failure
 }
 
 fn run(step: &Step, context: &Context) -> Result<(), String> {
-    context.printer.detail(format!("runs {}", shown(step)));
-    output_of(step)
-}
-
-/// Runs a command to its end; what it said if it fails.
-fn output_of(step: &Step) -> Result<(), String> {
-    let output = Command::new(&step.program).args(&step.arguments).stdin(Stdio::null()).output();
-    let output = output.map_err(|error| format!("cannot run `{}`: {error}", escape::shown(&step.program)))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = [output.stdout, output.stderr].concat();
-    let last = said.get(said.len().saturating_sub(LAST_BYTES)..).unwrap_or_default();
-    let said = escape::harmless(String::from_utf8_lossy(last).trim());
-    Err(if said.is_empty() { output.status.to_string() } else { said })
-}
-
-fn words(step: &Step) -> impl Iterator<Item = &str> {
-    std::iter::once(step.program.as_str()).chain(step.arguments.iter().map(String::as_str))
-}
-
-/// The command as a line that can be pasted.
-fn shown(step: &Step) -> String {
-    words(step).map(|word| escape::shell_word(OsStr::new(word))).collect::<Vec<_>>().join(" ")
+    context.printer.detail(format!("runs {}", step.shown()));
+    step.run()
 }
 
 fn indented(text: &str) -> String {

@@ -12,6 +12,7 @@ use crate::process::{Running, answer_command};
 
 const MANAGER: &str = r#"#!/bin/sh
 echo "$*" >> "$FAKE/calls"
+[ ! -e "$FAKE/edits-$2" ] || echo Nice=5 >> "$HOME/.config/systemd/user/minimodel-companion.service"
 [ ! -e "$FAKE/refuses-$2" ] || { echo "no $2 today" >&2; exit 1; }
 unit=$HOME/.config/systemd/user/minimodel-companion.service
 case "$2" in
@@ -201,6 +202,54 @@ fn manager_that_is_missing_or_fails_leaves_nothing_behind() {
     let failed = Ran::of(command.env("PATH", session.home.path("bin")).output().unwrap()).exits(1);
     assert!(failed.stderr.contains("cannot run `systemctl`"), "{}", failed.stderr);
     assert!(!session.unit().exists());
+}
+
+#[test]
+fn unit_that_is_edited_after_the_question_is_left() {
+    for (edits, words) in
+        [("show-environment", "nothing was written or run"), ("disable", "changed meanwhile")]
+    {
+        for verb in ["install --port 4711", "uninstall"] {
+            let session = Session::new();
+            session.say("companion install --yes").exits(0);
+            session.home.write(format!("fake/edits-{edits}"), "");
+            let refused = session.say(&format!("companion {verb} --yes")).exits(13);
+            assert!(refused.stderr.contains(words), "{}", refused.stderr);
+            let unit = fs::read_to_string(session.unit()).unwrap();
+            assert!(unit.ends_with("Nice=5\n") && !unit.contains("4711"), "{unit}");
+            assert_eq!(fs::read_dir(session.unit().parent().unwrap()).unwrap().count(), 1);
+        }
+    }
+}
+
+#[test]
+fn earlier_unit_comes_back_if_the_manager_refuses_the_new_one() {
+    let session = Session::new();
+    session.say("companion install --yes").exits(0);
+    let unit = fs::read_to_string(session.unit()).unwrap();
+    session.home.write("fake/refuses-enable", "");
+    let failed = session.say("companion install --yes --port 4711").exits(1);
+    assert!(failed.stderr.contains("that was installed before is put back"), "{}", failed.stderr);
+    assert_eq!(fs::read_to_string(session.unit()).unwrap(), unit);
+    assert_eq!(fs::read_dir(session.unit().parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
+fn install_into_a_folder_of_all_accounts_warns_before_it_asks() {
+    let session = Session::new();
+    session.write_unit("");
+    fs::remove_file(session.unit()).unwrap();
+    let folder = session.unit().parent().unwrap().to_owned();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let refused = session.say("companion install").exits(5);
+    assert!(
+        refused.stderr.contains("other accounts can change what your session starts"),
+        "{}",
+        refused.stderr
+    );
+    let mut relative = session.command("companion install --yes");
+    let refused = Ran::of(relative.env("HOME", "user").env_remove("XDG_CONFIG_HOME").output().unwrap());
+    assert!(refused.exits(13).stderr.contains("HOME is not set to an absolute path"));
 }
 
 #[test]
