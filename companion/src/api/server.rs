@@ -101,7 +101,7 @@ pub(crate) async fn run(
         let Ok(stream) = accepted else {
             // Usually out of file descriptors: a client that has the token waits behind those that have shown none.
             let fewer = open.len();
-            if has_room(&mut open, &mut tasks, fewer, limits.grace).await {
+            if has_room(&mut open, &mut tasks, fewer, limits).await {
                 // Until the task has closed its socket.
                 yield_now().await;
             } else {
@@ -109,13 +109,14 @@ pub(crate) async fn run(
             }
             continue;
         };
-        if !has_room(&mut open, &mut tasks, limits.connections, limits.grace).await {
+        if !has_room(&mut open, &mut tasks, limits.connections, limits).await {
             continue;
         }
         let connection = Connection { local, trusted: Arc::default() };
-        let (trusted, since) = (Arc::clone(&connection.trusted), Instant::now());
-        let task = serve(stream, router.clone(), connection, limits.clone(), stop.clone());
-        open.push_back(OpenConnection { trusted, since, task: tasks.spawn(task) });
+        let (trusted, heard, since) = (connection.trusted.clone(), Arc::default(), Instant::now());
+        let stream = Timed { stream, heard: Arc::clone(&heard), allowed: limits.write_time, deadline: None };
+        let task = serve(stream, router.clone(), connection, limits.head_time, stop.clone());
+        open.push_back(OpenConnection { trusted, heard, since, task: tasks.spawn(task) });
     }
     // New connections are refused from here on.
     drop(listeners);
@@ -130,24 +131,42 @@ type OpenConnections = VecDeque<OpenConnection>;
 struct OpenConnection {
     /// Whether it has presented the token.
     trusted: Arc<AtomicBool>,
+    /// Whether it has sent a byte.
+    heard: Arc<AtomicBool>,
     since: Instant,
     task: AbortHandle,
 }
 
-/// Waits until fewer than `most` connections are open, and returns false if all have presented the token. The oldest that has not
-/// presented it is ended once it has had `grace` for that; one that ends by itself makes room at once.
+impl OpenConnection {
+    /// Time until it gives way to another connection; `None` if it does not.
+    fn gives_way_in(&self, limits: &ServerLimits) -> Option<Duration> {
+        if self.trusted.load(Ordering::Relaxed) {
+            return None;
+        }
+        let time = if self.heard.load(Ordering::Relaxed) { limits.grace } else { limits.silence };
+        Some(time.saturating_sub(self.since.elapsed()))
+    }
+}
+
+/// Waits until fewer than `most` connections are open, and returns false if all have presented the token. One that has not presented
+/// it is ended once it has had its time for that; one that ends by itself makes room at once.
 ///
-/// Without the grace, connections that come in quick succession would push out a client between its connect and its request.
-async fn has_room(open: &mut OpenConnections, tasks: &mut JoinSet<()>, most: usize, grace: Duration) -> bool {
+/// Without that time, connections that come in quick succession would push out a client between its connect and its request.
+async fn has_room(
+    open: &mut OpenConnections,
+    tasks: &mut JoinSet<()>,
+    most: usize,
+    limits: &ServerLimits,
+) -> bool {
     loop {
         open.retain(|one| !one.task.is_finished());
         if open.len() < most {
             return true;
         }
-        let Some(place) = open.iter().position(|one| !one.trusted.load(Ordering::Relaxed)) else {
-            return false;
-        };
-        let left = grace.saturating_sub(open[place].since.elapsed());
+        let waits = open.iter().enumerate();
+        let waits = waits.filter_map(|(place, one)| Some((one.gives_way_in(limits)?, place)));
+        // Of those whose time is up, the oldest.
+        let Some((left, place)) = waits.min() else { return false };
         if left.is_zero() {
             let ended = open.remove(place).inspect(|one| one.task.abort());
             return ended.is_some();
@@ -177,15 +196,15 @@ async fn accept(listeners: &[(TcpListener, SocketAddr)]) -> (SocketAddr, io::Res
 }
 
 async fn serve(
-    stream: TcpStream,
+    stream: Timed,
     router: Router,
     connection: Connection,
-    limits: ServerLimits,
+    head_time: Duration,
     stop: watch::Receiver<bool>,
 ) {
     // Without it only latency suffers.
-    let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(Timed { stream, allowed: limits.write_time, deadline: None });
+    let _ = stream.stream.set_nodelay(true);
+    let io = TokioIo::new(stream);
     let inner = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(connection.clone());
@@ -194,7 +213,7 @@ async fn serve(
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time)
+        .header_read_timeout(head_time)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS);
     let mut served = pin!(http.serve_connection(io, service));
@@ -207,9 +226,10 @@ async fn serve(
     let _ = served.await;
 }
 
-/// A stream whose writes fail when the client reads nothing for too long.
+/// A stream that tells when the client has sent something, and whose writes fail when it reads nothing for too long.
 struct Timed {
     stream: TcpStream,
+    heard: Arc<AtomicBool>,
     allowed: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
 }
@@ -233,7 +253,12 @@ impl AsyncRead for Timed {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.heard.store(true, Ordering::Relaxed);
+        }
+        polled
     }
 }
 

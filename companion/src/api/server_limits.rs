@@ -15,6 +15,9 @@ pub struct ServerLimits {
     pub body_bytes: usize,
     /// Connections at once. A further connection replaces the oldest that has not presented the token, or is dropped if all have.
     pub connections: usize,
+    /// Time in which a connection sends its first byte before it gives way to another. A client on this machine has mostly sent its
+    /// request before its connection is accepted.
+    pub silence: Duration,
     /// Time in which a connection presents the token before it gives way to another.
     pub grace: Duration,
     /// Event streams at once.
@@ -38,7 +41,8 @@ impl Default for ServerLimits {
             body_time: Duration::from_secs(10),
             write_time: Duration::from_secs(20),
             body_bytes: 256 * 1024,
-            connections: 64,
+            connections: 256,
+            silence: Duration::from_millis(20),
             grace: Duration::from_millis(200),
             streams: 16,
             quick_calls: 8,

@@ -134,7 +134,8 @@ fn silent_connection_makes_room_and_authenticated_ones_stay() {
 #[test]
 fn newer_connections_push_no_client_out_before_its_request() {
     let grace = Duration::from_secs(3);
-    let running = Running::within(ServerLimits { connections: 2, grace, ..ServerLimits::default() });
+    let limits = ServerLimits { connections: 2, silence: grace, grace, ..ServerLimits::default() };
+    let running = Running::within(limits);
     let mut client = running.connect();
     // The fourth waits to be accepted until the third has its place.
     let _newer: Vec<_> = (0..3).map(|_| running.connect()).collect();
@@ -148,13 +149,29 @@ fn newer_connections_push_no_client_out_before_its_request() {
 #[test]
 fn connection_that_ends_makes_room_without_waiting_for_grace() {
     let grace = Duration::from_secs(1_000);
-    let running = Running::within(ServerLimits { connections: 2, grace, ..ServerLimits::default() });
+    let limits = ServerLimits { connections: 2, silence: grace, grace, ..ServerLimits::default() };
+    let running = Running::within(limits);
     let mut silent = vec![running.connect(), running.connect()];
     let mut client = running.connect();
     client.write_all(format!("{}\r\n", head(&running, "GET /healthz", "")).as_bytes()).unwrap();
     // By now the server waits for room.
     std::thread::sleep(Duration::from_millis(100));
     drop(silent.pop());
+    assert_eq!(status(&read_answer(&mut client)), 200);
+}
+
+#[test]
+fn silent_connections_give_way_before_those_that_have_begun_to_speak() {
+    let grace = Duration::from_secs(1_000);
+    let limits = ServerLimits { connections: 4, grace, ..ServerLimits::default() };
+    let running = Running::within(limits);
+    let mut client = running.connect();
+    let request = format!("{}\r\n", head(&running, "GET /healthz", ""));
+    let (begin, rest) = request.split_at(9);
+    client.write_all(begin.as_bytes()).unwrap();
+    let _silent: Vec<_> = (0..100).map(|_| running.connect()).collect();
+    assert!(running.client().status().is_ok());
+    client.write_all(rest.as_bytes()).unwrap();
     assert_eq!(status(&read_answer(&mut client)), 200);
 }
 
