@@ -1,7 +1,8 @@
 //! A service that keeps its state in memory and returns what was put in, so that tests see what the interface changes on the
 //! way. Two instances that receive equal calls give equal answers.
 
-use std::collections::BTreeMap;
+mod state;
+
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -10,23 +11,9 @@ use minimodel_companion::model::*;
 use minimodel_companion::problem::code;
 use minimodel_companion::{Answer, Problem, Service};
 
-use crate::example::{example, publisher};
+use crate::example::publisher;
 
-/// The whole state, in a form that can be compared.
-#[derive(Debug, Default, Clone, PartialEq)]
-pub(crate) struct State {
-    pub(crate) next: u64,
-    pub(crate) transfers: BTreeMap<u64, Transfer>,
-    pub(crate) shares: Vec<NewShare>,
-    pub(crate) fetches: Vec<NewFetch>,
-    pub(crate) limits: Limits,
-    pub(crate) grants: Vec<Grant>,
-    pub(crate) announcements: Vec<Announcement>,
-    pub(crate) entries: BTreeMap<u64, (Entry, String)>,
-    pub(crate) stops: u32,
-    /// Maps of chunks that were made.
-    pub(crate) maps: u32,
-}
+pub(crate) use self::state::{Stands, State};
 
 /// The service in memory.
 #[derive(Default)]
@@ -67,39 +54,6 @@ impl Memory {
         Ok(entry.clone())
     }
 }
-
-impl State {
-    fn id(&mut self) -> u64 {
-        self.next += 1;
-        self.next
-    }
-
-    fn grant(&mut self, action: Action, new: &NewGrant) -> Grant {
-        let grant = Grant {
-            id: self.id(),
-            action,
-            model: new.model.clone(),
-            peer: new.peer.clone(),
-            expires_unix: new.expires_unix,
-            quota_bytes: new.quota_bytes,
-            used_bytes: 0,
-            given_utc: "2026-11-21T00:00:00Z".into(),
-            by: new.by.clone(),
-            state: GrantState::Active,
-        };
-        self.grants.push(grant.clone());
-        grant
-    }
-
-    /// Adds an [`example`] of a transfer.
-    pub(crate) fn add(&mut self, kind: Kind, state: Stands) -> Transfer {
-        let transfer = example(self.id(), kind, state);
-        self.transfers.insert(transfer.id, transfer.clone());
-        transfer
-    }
-}
-
-pub(crate) use minimodel_companion::model::State as Stands;
 
 fn standing(consent: &Consent) -> NewGrant {
     NewGrant {
