@@ -31,6 +31,9 @@ pub(crate) use self::windows::{
     is_through, outlive_terminal, terminal_size, user_id, write_some,
 };
 
+/// Whether the browsers of this system lead names below `localhost` to loopback. Safari does not.
+pub(crate) const BROWSERS_KNOW_NAMES: bool = !cfg!(target_os = "macos");
+
 /// The system for which this program was compiled.
 pub(crate) const SYSTEM: System = if cfg!(target_os = "macos") {
     System::MacOs

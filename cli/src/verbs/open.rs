@@ -21,7 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) fn run(args: &OpenArgs, context: &Context) -> Result<(), Failure> {
     let client = companion::running(context)?.ok_or_else(no_companion)?;
     let code = client.mint_code().map_err(of_problem)?;
-    let page = format!("http://{}/", client.address());
+    // A browser that does not know the name finds the address.
+    let page = if os::BROWSERS_KNOW_NAMES { code.page } else { format!("http://{}/", client.address()) };
     let url = format!("{page}#{}", code.code);
     let is_opened = !args.print && open(&url);
     let printer = &context.printer;

@@ -17,6 +17,7 @@ use crate::api::access::Token;
 use crate::api::request::{Caller, only};
 use crate::api::server_limits::ServerLimits;
 use crate::api::session_table::SessionTable;
+use crate::api::standing::Standing;
 use crate::model::{Consent, Event};
 use crate::problem::{Problem, code};
 use crate::service::{Answer, Service};
@@ -87,6 +88,12 @@ pub(crate) struct Api {
     pub(crate) token: Token,
     /// Sessions of the page.
     pub(crate) sessions: SessionTable,
+    /// Host name of the page, made anew at each start.
+    pub(crate) page_name: Arc<str>,
+    /// One permit a request of the page that is being answered, streams aside.
+    pub(crate) page_calls: Arc<Semaphore>,
+    /// One permit an event stream of the page.
+    pub(crate) page_streams: Arc<Semaphore>,
     /// Gives the text of the OpenAPI document, which is made from all routes.
     pub(crate) document: fn() -> String,
     pub(crate) events: broadcast::Sender<Event>,
@@ -102,11 +109,14 @@ impl FromRequestParts<Api> for Caller {
     }
 }
 
-/// The local address of a connection, and whether it has presented the token. The server attaches it to each request.
+/// A connection. The server attaches it to each request.
 #[derive(Clone)]
 pub(crate) struct Connection {
+    /// The address of this interface that it came to.
     pub(crate) local: SocketAddr,
-    pub(crate) trusted: Arc<std::sync::atomic::AtomicBool>,
+    /// The client's address.
+    pub(crate) client: SocketAddr,
+    pub(crate) standing: Arc<Standing>,
 }
 
 impl Api {

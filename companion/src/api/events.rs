@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::sse::{self, KeepAlive, Sse};
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -50,14 +50,16 @@ pub(crate) async fn events(
         // A transfer that is not there is refused; one whose chunks are not known yet is looked at until they are.
         api.quick(move |service| service.transfer(id)).await?;
     }
-    let permit = Arc::clone(&api.streams).try_acquire_owned().map_err(|_| crowded())?;
+    let permit = |streams: &Arc<Semaphore>| Arc::clone(streams).try_acquire_owned().map_err(|_| crowded());
+    let of_page = matches!(caller, Caller::Page(_)).then(|| permit(&api.page_streams)).transpose()?;
+    let permits = (permit(&api.streams)?, of_page);
     // Subscribes before taking the snapshot: a change in between is sent twice rather than lost.
     let changes = api.events.subscribe();
     let snapshot = snapshot(&api).await?;
     let (sender, receiver) = mpsc::channel(AHEAD);
     let interval = api.limits.keep_alive;
     let looked_at = asked.chunks.map(|id| LookedAt::new(id, cells));
-    tokio::spawn(feed(api, Feed { sender, id: 0, caller, looked_at }, snapshot, changes, permit));
+    tokio::spawn(feed(api, Feed { sender, id: 0, caller, looked_at }, snapshot, changes, permits));
     Ok(Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new().interval(interval)))
 }
 
@@ -103,7 +105,7 @@ async fn feed(
     mut feed: Feed,
     snapshot: Vec<Event>,
     mut changes: broadcast::Receiver<Event>,
-    _permit: OwnedSemaphorePermit,
+    _permits: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
 ) {
     for event in snapshot {
         if !feed.send(event).await {

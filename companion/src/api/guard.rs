@@ -10,7 +10,7 @@
 //! The files of the page hold no secret and are given without a token, also to a link on another site that leads to them: what
 //! the page then shows and does needs a session.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
@@ -18,10 +18,10 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use crate::api::answer::{Api, Connection, Refusal};
+use crate::api::answer::{Api, Connection, Refusal, crowded};
 use crate::api::page;
 use crate::api::request::{Caller, only};
-use crate::problem::code;
+use crate::problem::{Problem, code};
 
 /// Routes that need no token: the health check with its proof, the OpenAPI document, and the exchange of a code for a session.
 pub(crate) const OPEN: [(Method, &str); 3] =
@@ -60,7 +60,10 @@ pub(crate) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
                 // No route takes this one, so that none runs. The router would give HEAD to those of GET.
                 *request.method_mut() = Method::OPTIONS;
             }
-            let mut response = next.run(request).await;
+            let mut response = match caller {
+                Caller::Page(_) => of_page(&api, request, next).await,
+                Caller::Owner | Caller::Anyone => next.run(request).await,
+            };
             if let Some(allow) = response.headers_mut().get_mut(header::ALLOW) {
                 *allow = without_head(allow);
             }
@@ -84,16 +87,40 @@ pub(crate) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
     response
 }
 
+/// Answers a request of the page, of which so many are answered at once that calls of the owner find room beside them. A client
+/// that hangs up ends no call, and frees no permit for another.
+async fn of_page(api: &Api, request: Request, next: Next) -> Response {
+    let Ok(permit) = Arc::clone(&api.page_calls).try_acquire_owned() else {
+        return crowded().into_response();
+    };
+    let call = tokio::spawn(async move {
+        let response = next.run(request).await;
+        drop(permit);
+        response
+    });
+    call.await.unwrap_or_else(|error| {
+        let hint = "look at what the companion printed, and report it";
+        let problem = Problem::new(code::UNEXPECTED, "the call did not end well", hint).because(error);
+        Refusal::from(problem).into_response()
+    })
+}
+
 fn admit(api: &Api, request: &Request) -> Result<Caller, Refusal> {
     let Some(connection) = request.extensions().get::<Connection>() else {
         return Err(misdirected("the request came by no connection"));
     };
+    let caller = caller(api, connection, request);
+    connection.standing.set(*caller.as_ref().unwrap_or(&Caller::Anyone));
+    caller
+}
+
+fn caller(api: &Api, connection: &Connection, request: &Request) -> Result<Caller, Refusal> {
     let (method, path, headers) = (request.method(), request.uri().path(), request.headers());
+    let host = host(request, &api.page_name, connection.local.port())?;
     // No route takes it, so none runs; the answer says which methods are taken. A preflight is one of these.
     if !is_served(method) {
         return Ok(Caller::Anyone);
     }
-    let host = host(request, connection.local.port())?;
     let is_file = method == Method::GET && page::is_its_path(path);
     if !(is_file && is_navigation(headers)) {
         same_origin(headers, &host)?;
@@ -116,7 +143,6 @@ fn admit(api: &Api, request: &Request) -> Result<Caller, Refusal> {
         let error = "the token is missing or wrong, or its session has ended";
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, code::IO, error, hint));
     };
-    connection.trusted.store(true, Ordering::Relaxed);
     Ok(caller)
 }
 
@@ -143,12 +169,12 @@ fn misdirected(error: &str) -> Refusal {
     Refusal::new(StatusCode::MISDIRECTED_REQUEST, code::USAGE, error, hint)
 }
 
-/// The value of `Host`, which must be one of the three names of this interface.
-fn host(request: &Request, port: u16) -> Result<String, Refusal> {
+/// The value of `Host`, which must be one of the names of this interface.
+fn host(request: &Request, page_name: &str, port: u16) -> Result<String, Refusal> {
     let Some(host) = only(request.headers(), &header::HOST) else {
         return Err(misdirected("there has to be one Host header"));
     };
-    let ours = ["127.0.0.1", "[::1]", "localhost"].map(|name| format!("{name}:{port}"));
+    let ours = ["127.0.0.1", "[::1]", "localhost", page_name].map(|name| format!("{name}:{port}"));
     // A request line may name a host too (RFC 9112 section 3.2.2); it must be the same.
     let named = request.uri().authority().map(axum::http::uri::Authority::as_str);
     let is_ours = |name: &str| ours.iter().any(|ours| ours == name);

@@ -14,6 +14,7 @@ mod server;
 mod server_limits;
 mod session_table;
 mod sessions;
+mod standing;
 pub mod types;
 
 use std::net::{SocketAddr, TcpListener};
@@ -76,6 +77,9 @@ pub fn publish(listeners: Vec<TcpListener>, interface: Interface) -> Result<Serv
         service,
         token: access.token().clone(),
         sessions: session_table::SessionTable::new(),
+        page_name: page_name()?.into(),
+        page_calls: Arc::new(Semaphore::new(limits.page_calls)),
+        page_streams: Arc::new(Semaphore::new(limits.page_streams)),
         document: document::text,
         events,
         stop: stop.clone(),
@@ -91,6 +95,18 @@ pub fn publish(listeners: Vec<TcpListener>, interface: Interface) -> Result<Serv
     let router = axum::Router::new().fallback_service(router).layer(from_fn_with_state(api, guard::guard));
     access.publish(&addresses)?;
     Ok(Serving { listeners, router, limits, stop, published: Published(access) })
+}
+
+/// Makes a host name for the page: a name below `localhost` leads to loopback (RFC 6761 section 6.3), and is an origin of its own.
+/// What another program left in the browser when it had this port (a service worker, a tab, a cached page) belongs to another
+/// origin.
+fn page_name() -> Result<String, Problem> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| {
+        let hint = "start the companion again; if it stays so, something is wrong with this system";
+        Problem::new(code::UNEXPECTED, "the system has no randomness to give", hint).because(error)
+    })?;
+    Ok(format!("m{}.localhost", data_encoding::HEXLOWER.encode(&random)))
 }
 
 impl Serving {

@@ -27,6 +27,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::api::answer::Connection;
 use crate::api::server_limits::ServerLimits;
+use crate::api::standing::{Rank, Standing};
 
 /// Largest request head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
@@ -98,7 +99,7 @@ pub(crate) async fn run(
             Some(_) = tasks.join_next() => continue,
             accepted = accept(&listeners) => accepted,
         };
-        let Ok(stream) = accepted else {
+        let Ok((stream, client)) = accepted else {
             // Usually out of file descriptors: a client that has the token waits behind those that have shown none.
             let fewer = open.len();
             if has_room(&mut open, &mut tasks, fewer, limits).await {
@@ -112,11 +113,11 @@ pub(crate) async fn run(
         if !has_room(&mut open, &mut tasks, limits.connections, limits).await {
             continue;
         }
-        let connection = Connection { local, trusted: Arc::default() };
-        let (trusted, heard, since) = (connection.trusted.clone(), Arc::default(), Instant::now());
+        let connection = Connection { local, client, standing: Arc::default() };
+        let (standing, heard, since) = (connection.standing.clone(), Arc::default(), Instant::now());
         let stream = Timed { stream, heard: Arc::clone(&heard), allowed: limits.write_time, deadline: None };
         let task = serve(stream, router.clone(), connection, limits.head_time, stop.clone());
-        open.push_back(OpenConnection { trusted, heard, since, task: tasks.spawn(task) });
+        open.push_back(OpenConnection { standing, heard, since, task: tasks.spawn(task) });
     }
     // New connections are refused from here on.
     drop(listeners);
@@ -129,8 +130,7 @@ pub(crate) async fn run(
 type OpenConnections = VecDeque<OpenConnection>;
 
 struct OpenConnection {
-    /// Whether it has presented the token.
-    trusted: Arc<AtomicBool>,
+    standing: Arc<Standing>,
     /// Whether it has sent a byte.
     heard: Arc<AtomicBool>,
     since: Instant,
@@ -138,18 +138,22 @@ struct OpenConnection {
 }
 
 impl OpenConnection {
-    /// Time until it gives way to another connection; `None` if it does not.
-    fn gives_way_in(&self, limits: &ServerLimits) -> Option<Duration> {
-        if self.trusted.load(Ordering::Relaxed) {
-            return None;
+    /// Time until it gives way to another connection; `None` if it does not. `many_pages`: more connections than may keep their
+    /// places are the page's.
+    fn gives_way_in(&self, many_pages: bool, limits: &ServerLimits) -> Option<Duration> {
+        match self.standing.rank() {
+            Rank::Owner => return None,
+            Rank::Page if !many_pages => return None,
+            Rank::Page | Rank::Anyone => {}
         }
         let time = if self.heard.load(Ordering::Relaxed) { limits.grace } else { limits.silence };
         Some(time.saturating_sub(self.since.elapsed()))
     }
 }
 
-/// Waits until fewer than `most` connections are open, and returns false if all have presented the token. One that has not presented
-/// it is ended once it has had its time for that; one that ends by itself makes room at once.
+/// Waits until fewer than `most` connections are open, and returns false if all keep their places. One that has not presented the
+/// token is ended once it has had its time for that, and so is one of the page beyond its number; one that ends by itself makes room
+/// at once.
 ///
 /// Without that time, connections that come in quick succession would push out a client between its connect and its request.
 async fn has_room(
@@ -163,8 +167,10 @@ async fn has_room(
         if open.len() < most {
             return true;
         }
+        let pages = open.iter().filter(|one| one.standing.rank() == Rank::Page).count();
+        let many_pages = pages > limits.page_connections;
         let waits = open.iter().enumerate();
-        let waits = waits.filter_map(|(place, one)| Some((one.gives_way_in(limits)?, place)));
+        let waits = waits.filter_map(|(place, one)| Some((one.gives_way_in(many_pages, limits)?, place)));
         // Of those whose time is up, the oldest.
         let Some((left, place)) = waits.min() else { return false };
         if left.is_zero() {
@@ -183,11 +189,14 @@ pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn accept(listeners: &[(TcpListener, SocketAddr)]) -> (SocketAddr, io::Result<TcpStream>) {
+/// Waits for the next connection; returns which of our addresses it came to, and its stream with the client's address.
+async fn accept(
+    listeners: &[(TcpListener, SocketAddr)],
+) -> (SocketAddr, io::Result<(TcpStream, SocketAddr)>) {
     poll_fn(|context| {
         for (listener, address) in listeners {
             if let Poll::Ready(accepted) = listener.poll_accept(context) {
-                return Poll::Ready((*address, accepted.map(|(stream, _)| stream)));
+                return Poll::Ready((*address, accepted));
             }
         }
         Poll::Pending

@@ -20,8 +20,14 @@ pub struct ServerLimits {
     pub silence: Duration,
     /// Time in which a connection presents the token before it gives way to another.
     pub grace: Duration,
+    /// Of these, connections of the page that keep their places. Those beyond give way to others.
+    pub page_connections: usize,
+    /// Requests of the page that are answered at once, streams aside.
+    pub page_calls: usize,
     /// Event streams at once.
     pub streams: usize,
+    /// Of these, those of the page.
+    pub page_streams: usize,
     /// Short calls that run at once.
     pub quick_calls: usize,
     /// Calls that read whole files, at once.
@@ -44,7 +50,10 @@ impl Default for ServerLimits {
             connections: 256,
             silence: Duration::from_millis(20),
             grace: Duration::from_millis(200),
+            page_connections: 64,
+            page_calls: 16,
             streams: 16,
+            page_streams: 12,
             quick_calls: 8,
             long_calls: 2,
             waiting_calls: 32,

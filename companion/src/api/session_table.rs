@@ -4,9 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use minimodel::clock::now_unix;
+use minimodel_swarm::os::user_account;
 use tokio::sync::watch;
 
+use crate::api::answer::Connection;
 use crate::api::sessions::{CODE_TIME, Code, CodeError, Moment, Opened, Session, Sessions};
+use crate::os;
 
 /// All sessions, shared by all handlers. They are kept in memory alone and end with the process.
 #[derive(Clone)]
@@ -14,11 +17,13 @@ pub(crate) struct SessionTable {
     sessions: Arc<Mutex<Sessions>>,
     /// Changes whenever a session may have ended.
     changed: watch::Sender<()>,
+    /// Held while the system is asked whose connection one is: strangers can bring that about, one at a time.
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl SessionTable {
     pub(crate) fn new() -> Self {
-        Self { sessions: Arc::default(), changed: watch::Sender::new(()) }
+        Self { sessions: Arc::default(), changed: watch::Sender::new(()), asking: Arc::default() }
     }
 
     /// Mints a code, and says until when it is good, in seconds since 1970.
@@ -31,6 +36,15 @@ impl SessionTable {
         getrandom::fill(&mut random)?;
         let now = now();
         Ok((self.lock().mint(random, now), now.unix.saturating_add(CODE_TIME.as_secs())))
+    }
+
+    /// Returns true if the client of this connection is another account, as far as the system tells (Linux): it may have read a
+    /// code among the arguments of a process, and is neither to use it nor to void it.
+    pub(crate) async fn is_of_another_account(&self, connection: &Connection) -> bool {
+        let _one = self.asking.lock().await;
+        let (client, local) = (connection.client, connection.local);
+        let account = tokio::task::spawn_blocking(move || os::account_of_client(client, local)).await;
+        account.ok().flatten().is_some_and(|account| account != 0 && account != user_account())
     }
 
     /// Opens a session for a code.

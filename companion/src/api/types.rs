@@ -95,6 +95,8 @@ pub struct SessionCode {
     pub code: String,
     /// The same for typing: 8 letters and digits.
     pub typed: String,
+    /// Address of the page, by a name of this start of the companion: an origin in which no other program has left anything.
+    pub page: String,
     /// When it ends.
     pub expires_unix: u64,
 }

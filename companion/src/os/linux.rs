@@ -1,6 +1,7 @@
 //! What Linux tells of the machine, in `/proc` and `/sys`.
 
 use std::fs;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 /// Memory that programs may use, bytes: the machine's, or less where a control group allows less.
@@ -12,6 +13,35 @@ pub(crate) fn memory_bytes() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let allowed = group_limit(Path::new("/sys/fs/cgroup"), &groups);
     total.into_iter().chain(allowed).min()
+}
+
+/// The account that holds the client's end of a TCP connection within this machine, as proc(5) lists it; `None`: it is not listed.
+pub(crate) fn account_of_client(client: SocketAddr, server: SocketAddr) -> Option<u32> {
+    let table = if client.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
+    account_in(&fs::read_to_string(table).ok()?, client, server)
+}
+
+/// The account in the line of a socket with these ends.
+fn account_in(table: &str, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
+    /// State of a socket that is closed and without an owner.
+    const TIME_WAIT: &str = "06";
+    let ends = [local, remote].map(as_listed);
+    table.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().take(8).collect();
+        let &[_, local, remote, state, _, _, _, account] = fields.as_slice() else { return None };
+        let is_meant = state != TIME_WAIT && [local, remote] == ends;
+        is_meant.then(|| account.parse().ok()).flatten()
+    })
+}
+
+/// An address as the kernel prints it: words of 32 bits in the order of this machine, in hexadecimal, and the port.
+fn as_listed(address: SocketAddr) -> String {
+    let words = match address.ip() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let words = words.as_chunks().0.iter().map(|word| format!("{:08X}", u32::from_ne_bytes(*word)));
+    format!("{}:{:04X}", words.collect::<String>(), address.port())
 }
 
 /// Memory of the graphics card that has most of it, bytes; `None`: no driver reports it.
@@ -66,6 +96,35 @@ fn vram(drm: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn account_of_a_connection_is_found_by_both_ends() {
+        for ip in ["127.0.0.1", "::1"] {
+            let listener = std::net::TcpListener::bind((ip, 0)).unwrap();
+            let server = listener.local_addr().unwrap();
+            let stream = std::net::TcpStream::connect(server).unwrap();
+            let client = stream.local_addr().unwrap();
+            assert_eq!(account_of_client(client, server), Some(minimodel_swarm::os::user_account()), "{ip}");
+            // Nobody has a connection between these.
+            assert_eq!(account_of_client(client, client), None, "{ip}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn account_is_the_eighth_field_of_a_line() {
+        let line = |state: &str, account: u32| {
+            format!(
+                "  12: 0100007F:1F90 0100007F:0050 {state} 00000000:00000000 00:00000000 00000000  {account} 0 1"
+            )
+        };
+        let (local, remote) = ("127.0.0.1:8080".parse().unwrap(), "127.0.0.1:80".parse().unwrap());
+        let table = format!("  sl  local_address\n{}\nbroken\n{}\n", line("06", 0), line("01", 1_001));
+        assert_eq!(account_in(&table, local, remote), Some(1_001));
+        assert_eq!(account_in(&table, remote, local), None);
+        let ip6 = as_listed("[::1]:255".parse().unwrap());
+        assert_eq!(ip6, "00000000000000000000000001000000:00FF");
+    }
 
     #[test]
     fn lowest_memory_limit_of_a_control_group_and_parents_counts() {

@@ -16,10 +16,10 @@ use self::linux as system;
 use self::macos as system;
 
 #[cfg(unix)]
-pub(crate) use self::system::{card_bytes, memory_bytes, socket_buffers};
+pub(crate) use self::system::{account_of_client, card_bytes, memory_bytes, socket_buffers};
 #[cfg(unix)]
 pub(crate) use self::unix::{SHORTEST_DATABASE, hand_over_lock, may_use};
 #[cfg(windows)]
 pub(crate) use self::windows::{
-    SHORTEST_DATABASE, card_bytes, hand_over_lock, may_use, memory_bytes, socket_buffers,
+    SHORTEST_DATABASE, account_of_client, card_bytes, hand_over_lock, may_use, memory_bytes, socket_buffers,
 };

@@ -17,6 +17,7 @@ mod events;
 mod example;
 mod memory;
 mod metrics;
+mod page_places;
 mod proof;
 mod running;
 mod safety;

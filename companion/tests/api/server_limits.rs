@@ -161,7 +161,7 @@ fn connection_that_ends_makes_room_without_waiting_for_grace() {
 }
 
 #[test]
-fn silent_connections_give_way_before_those_that_have_begun_to_speak() {
+fn silent_connections_give_way_before_those_that_speak() {
     let grace = Duration::from_secs(1_000);
     let limits = ServerLimits { connections: 4, grace, ..ServerLimits::default() };
     let running = Running::within(limits);

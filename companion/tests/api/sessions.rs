@@ -12,7 +12,7 @@ fn body(answer: &str) -> Value {
 }
 
 /// Sends a request with the header lines `more`, without the token.
-fn bare(running: &Running, line: &str, more: &str, body: &str) -> String {
+pub(crate) fn bare(running: &Running, line: &str, more: &str, body: &str) -> String {
     let (address, length) = (running.address(), body.len());
     running
         .raw(&format!("{line} HTTP/1.1\r\nhost: {address}\r\n{more}content-length: {length}\r\n\r\n{body}"))
@@ -27,7 +27,7 @@ fn redeem(running: &Running, code: &str) -> String {
 }
 
 /// The header line of a session's token.
-fn opened(running: &Running) -> String {
+pub(crate) fn opened(running: &Running) -> String {
     let answer = redeem(running, &running.client().mint_code().unwrap().code);
     assert_eq!(status(&answer), 201, "{answer}");
     bearer(body(&answer)["token"].as_str().unwrap())

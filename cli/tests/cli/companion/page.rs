@@ -35,6 +35,13 @@ fn redeem(http: &Http, code: &str) -> String {
     format!("host: {}\r\nauthorization: Bearer {}\r\n", http.address, answer["token"].as_str().unwrap())
 }
 
+/// The code in the fragment of the page's address, which has a name of its own.
+fn code_in<'a>(http: &Http, url: &'a str) -> &'a str {
+    let (name, rest) = url.trim_end().strip_prefix("http://").unwrap().split_once(':').unwrap();
+    assert!(name.ends_with(".localhost"), "{url}");
+    rest.strip_prefix(&format!("{}/#", http.address.port())).unwrap()
+}
+
 #[test]
 fn open_starts_the_browser_with_a_code_that_is_good_once() {
     let house = House::new();
@@ -44,7 +51,7 @@ fn open_starts_the_browser_with_a_code_that_is_good_once() {
     assert_eq!(opened.stdout, "", "the code is for the browser");
     let url = house.home.read("opened");
     let url = String::from_utf8(url).unwrap();
-    let code = url.trim_end().strip_prefix(&format!("http://{}/#", http.address)).unwrap();
+    let code = code_in(&http, &url);
     let session = redeem(&http, code);
     http.raw("GET /v1/status", &session, "").is(200);
     // What a session agrees to is on record as the page's.
@@ -69,7 +76,7 @@ fn open_prints_where_no_browser_can_be_started() {
     browser(&house, 3);
     for ran in [open(&house, &[]), open(&house, &["--print"]), house.home.say("open")] {
         let ran = ran.exits(0);
-        let code = ran.stdout.trim_end().strip_prefix(&format!("http://{}/#", http.address)).unwrap();
+        let code = code_in(&http, &ran.stdout);
         let typed = ran.stderr.split("type the code ").nth(1).unwrap().lines().next().unwrap();
         assert_eq!((code.len(), typed.len()), (32, 8), "{}", ran.stderr);
         redeem(&http, &typed.to_lowercase());

@@ -1,12 +1,12 @@
 //! Routes of the page's sessions.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::{Extension, Json};
 use minimodel::clock::utc;
 
-use crate::api::answer::{Api, Id, JsonBody, NoBody, Outcome, Refusal, created};
+use crate::api::answer::{Api, Connection, Id, JsonBody, NoBody, Outcome, Refusal, created};
 use crate::api::request::Caller;
 use crate::api::sessions::CodeError;
 use crate::api::types::{NewSession, OpenedSession, Session, SessionCode};
@@ -35,10 +35,16 @@ fn no_randomness(error: getrandom::Error) -> Refusal {
     post, path = "/v1/sessions/codes",
     responses((status = 201, body = SessionCode, headers(("location" = String))))
 )]
-pub(crate) async fn mint_code(State(api): State<Api>, caller: Caller, _: NoBody) -> Outcome<Response> {
+pub(crate) async fn mint_code(
+    State(api): State<Api>,
+    caller: Caller,
+    Extension(connection): Extension<Connection>,
+    _: NoBody,
+) -> Outcome<Response> {
     owner_alone(caller, "mint codes", "begin another session by `minimodel open`")?;
     let (made, expires_unix) = api.sessions.mint().map_err(no_randomness)?;
-    Ok(created("/v1/sessions", SessionCode { code: made.code, typed: made.typed, expires_unix }))
+    let page = format!("http://{}:{}/", api.page_name, connection.local.port());
+    Ok(created("/v1/sessions", SessionCode { code: made.code, typed: made.typed, page, expires_unix }))
 }
 
 /// Exchanges a code for a session. No token is needed. A code that is used twice ends the session that it gave.
@@ -48,9 +54,14 @@ pub(crate) async fn mint_code(State(api): State<Api>, caller: Caller, _: NoBody)
 )]
 pub(crate) async fn open_session(
     State(api): State<Api>,
+    Extension(connection): Extension<Connection>,
     JsonBody(NewSession { code: given }): JsonBody<NewSession>,
 ) -> Outcome<Response> {
     let refused = |error: &str, hint: &str| Refusal::new(StatusCode::UNAUTHORIZED, code::IO, error, hint);
+    if api.sessions.is_of_another_account(&connection).await {
+        let hint = "the user whose companion this is begins a session by `minimodel open`";
+        return Err(refused("the code came from another account of this machine", hint));
+    }
     match api.sessions.redeem(&given).map_err(no_randomness)? {
         Ok(opened) => {
             let location = format!("/v1/sessions/{}", opened.id);
