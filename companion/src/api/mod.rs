@@ -29,7 +29,7 @@ pub use access::{Access, EndpointFile, Token};
 pub use document::{document, routes_of};
 pub use routes::{Fitted, Kept, Pinned};
 pub use server::bind;
-pub use server_limits::ServerLimits;
+pub use server_limits::{PageLimits, ServerLimits};
 
 use crate::model::Event;
 use crate::problem::{Problem, code};
@@ -78,8 +78,8 @@ pub fn publish(listeners: Vec<TcpListener>, interface: Interface) -> Result<Serv
         token: access.token().clone(),
         sessions: session_table::SessionTable::new(),
         page_name: page_name()?.into(),
-        page_calls: Arc::new(Semaphore::new(limits.page_calls)),
-        page_streams: Arc::new(Semaphore::new(limits.page_streams)),
+        page_calls: Arc::new(Semaphore::new(limits.page.calls)),
+        page_streams: Arc::new(Semaphore::new(limits.page.streams)),
         document: document::text,
         events,
         stop: stop.clone(),

@@ -168,7 +168,7 @@ async fn has_room(
             return true;
         }
         let pages = open.iter().filter(|one| one.standing.rank() == Rank::Page).count();
-        let many_pages = pages > limits.page_connections;
+        let many_pages = pages > limits.page.connections;
         let waits = open.iter().enumerate();
         let waits = waits.filter_map(|(place, one)| Some((one.gives_way_in(many_pages, limits)?, place)));
         // Of those whose time is up, the oldest.

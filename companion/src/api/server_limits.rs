@@ -20,14 +20,10 @@ pub struct ServerLimits {
     pub silence: Duration,
     /// Time in which a connection presents the token before it gives way to another.
     pub grace: Duration,
-    /// Of these, connections of the page that keep their places. Those beyond give way to others.
-    pub page_connections: usize,
-    /// Requests of the page that are answered at once, streams aside.
-    pub page_calls: usize,
+    /// What the page may have of these at once.
+    pub page: PageLimits,
     /// Event streams at once.
     pub streams: usize,
-    /// Of these, those of the page.
-    pub page_streams: usize,
     /// Short calls that run at once.
     pub quick_calls: usize,
     /// Calls that read whole files, at once.
@@ -40,6 +36,17 @@ pub struct ServerLimits {
     pub end_time: Duration,
 }
 
+/// What all sessions of the page together may have at once, so that the owner's programs find room beside them.
+#[derive(Clone, Debug)]
+pub struct PageLimits {
+    /// Connections that keep their places. Those beyond give way to others.
+    pub connections: usize,
+    /// Requests that are answered, streams aside.
+    pub calls: usize,
+    /// Event streams.
+    pub streams: usize,
+}
+
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
@@ -50,10 +57,8 @@ impl Default for ServerLimits {
             connections: 256,
             silence: Duration::from_millis(20),
             grace: Duration::from_millis(200),
-            page_connections: 64,
-            page_calls: 16,
+            page: PageLimits { connections: 64, calls: 16, streams: 12 },
             streams: 16,
-            page_streams: 12,
             quick_calls: 8,
             long_calls: 2,
             waiting_calls: 32,

@@ -1,5 +1,6 @@
 //! The sessions of a running companion: [`Sessions`] with its clock, its randomness and its lock, and the streams that end with them.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -7,7 +8,6 @@ use minimodel::clock::now_unix;
 use minimodel_swarm::os::user_account;
 use tokio::sync::watch;
 
-use crate::api::answer::Connection;
 use crate::api::sessions::{CODE_TIME, Code, CodeError, Moment, Opened, Session, Sessions};
 use crate::os;
 
@@ -38,11 +38,10 @@ impl SessionTable {
         Ok((self.lock().mint(random, now), now.unix.saturating_add(CODE_TIME.as_secs())))
     }
 
-    /// Returns true if the client of this connection is another account, as far as the system tells (Linux): it may have read a
-    /// code among the arguments of a process, and is neither to use it nor to void it.
-    pub(crate) async fn is_of_another_account(&self, connection: &Connection) -> bool {
+    /// Returns true if the client of the connection between these addresses is another account, as far as the system tells (Linux): it
+    /// may have read a code among the arguments of a process, and is neither to use it nor to void it.
+    pub(crate) async fn is_of_another_account(&self, client: SocketAddr, local: SocketAddr) -> bool {
         let _one = self.asking.lock().await;
-        let (client, local) = (connection.client, connection.local);
         let account = tokio::task::spawn_blocking(move || os::account_of_client(client, local)).await;
         account.ok().flatten().is_some_and(|account| account != 0 && account != user_account())
     }

@@ -58,7 +58,7 @@ pub(crate) async fn open_session(
     JsonBody(NewSession { code: given }): JsonBody<NewSession>,
 ) -> Outcome<Response> {
     let refused = |error: &str, hint: &str| Refusal::new(StatusCode::UNAUTHORIZED, code::IO, error, hint);
-    if api.sessions.is_of_another_account(&connection).await {
+    if api.sessions.is_of_another_account(connection.client, connection.local).await {
         let hint = "the user whose companion this is begins a session by `minimodel open`";
         return Err(refused("the code came from another account of this machine", hint));
     }
