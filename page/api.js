@@ -15,6 +15,16 @@ export class Problem extends Error {
 export const asProblem = (error) =>
   error instanceof Problem ? error : new Problem(0, { error: 'the companion does not answer', cause: String(error), hint: 'minimodel companion status' });
 
+const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+
+/** What the companion alone can answer to a nonce: HMAC-SHA256 under the digest of the token. @param {string} token @param {string} nonce */
+export async function proof(token, nonce) {
+  const bytes = (text) => new TextEncoder().encode(text);
+  const digest = await crypto.subtle.digest('SHA-256', bytes(`minimodel session token\n${token}`));
+  const key = await crypto.subtle.importKey('raw', digest, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+  return hex(new Uint8Array(await crypto.subtle.sign('HMAC', key, bytes(`minimodel page proof 1\n${nonce}`))));
+}
+
 /** Parameters stand in the path where it names them, the others are its query. */
 function address(path, params) {
   const query = new URLSearchParams();
@@ -26,13 +36,17 @@ function address(path, params) {
   return query.size > 0 ? `${filled}?${query}` : filled;
 }
 
-/** Sends a request; a refused token ends the session of this tab. @param {RequestInit} [init] */
+/** Sends a request; a refused token, or an answer without proof, ends the session of this tab. @param {RequestInit} [init] */
 export async function send(path, init) {
   const { token } = session;
-  const headers = { ...(token && { authorization: `Bearer ${token}` }), ...(init?.method !== 'GET' && { 'content-type': 'application/json' }) };
+  const nonce = hex(crypto.getRandomValues(new Uint8Array(16)));
+  const headers = { ...(token && { authorization: `Bearer ${token}`, 'minimodel-nonce': nonce }), ...(init?.method !== 'GET' && { 'content-type': 'application/json' }) };
   const response = await fetch(path, { ...init, headers });
+  if (token && response.headers.get('minimodel-proof') !== (await proof(token, nonce))) {
+    sessionEnded(token, response.status !== 401);
+    throw new Problem(response.status, { error: 'the session has ended', hint: 'minimodel open' });
+  }
   if (response.ok) return response;
-  if (response.status === 401 && token) sessionEnded(token);
   throw new Problem(response.status, await response.json().catch(() => ({})));
 }
 

@@ -1,7 +1,4 @@
-/**
- * The session of this tab: a code becomes a token in `sessionStorage`, which open tabs hand to new ones. No cookie, because cookies are
- * not kept apart by port (RFC 6265 section 8.5).
- */
+/** The session of this tab: a code becomes a token in `sessionStorage`, which open tabs hand to new ones. */
 import { asProblem, call } from './api.js';
 import { change, tab } from './state.js';
 
@@ -24,12 +21,14 @@ function open(token) {
   change({ phase: 'open', notice: '' });
 }
 
-/** Ends the session whose token was refused, if this tab has no newer one. */
-export function sessionEnded(token) {
+/** Ends the session whose token was refused, if this tab has no newer one. @param {string} token @param {boolean} [isForeign] something else answered */
+export function sessionEnded(token, isForeign) {
   if (token !== session.token) return;
   session.token = '';
   sessionStorage.removeItem(KEY);
-  change({ phase: 'login', notice: 'Your session has ended: it was taken back, unused for 12 hours, or the companion was started anew.' });
+  change({ phase: 'login', notice: isForeign
+    ? 'The companion has ended, and something else answers at this address. Close this tab: minimodel open makes a new one.'
+    : 'Your session has ended: it was taken back, unused for 12 hours, or the companion was started anew.' });
 }
 
 /** Exchanges a code for a session. */
@@ -42,7 +41,7 @@ export async function enter(code) {
   }
 }
 
-/** Takes a code out of the fragment, so that no history has it. */
+/** Takes a code out of the fragment. A browser may have kept the address already; it is good for nothing a moment later. */
 export function takeCode() {
   const code = /^#([0-9a-f]{32})$/.exec(location.hash)?.[1];
   if (code) history.replaceState(null, '', '/');

@@ -8,12 +8,20 @@ import { html, problemBox } from './pieces.js';
 /** Time for which a button that agrees is inactive after it appears, milliseconds. */
 const ARM_TIME = 1000;
 
-/** Whether this has been there for a second. */
+/** Whether this has been seen for a second. */
 export function useArmed() {
   const [isArmed, arm] = useState(false);
   useEffect(() => {
-    const timer = setTimeout(arm, ARM_TIME, true);
-    return () => clearTimeout(timer);
+    let timer = 0;
+    const look = () => {
+      clearTimeout(timer);
+      arm(false);
+      if (!document.hidden && document.hasFocus()) timer = setTimeout(arm, ARM_TIME, true);
+    };
+    look();
+    const changes = ['focus', 'blur', 'visibilitychange'];
+    changes.forEach((name) => addEventListener(name, look));
+    return () => (clearTimeout(timer), changes.forEach((name) => removeEventListener(name, look)));
   }, []);
   return isArmed;
 }

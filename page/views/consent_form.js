@@ -21,10 +21,11 @@ export function ConsentForm({ it, onDone }) {
   const [actions, tick] = useState(/** @type {Api.Action[]} */ ([]));
   const [hours, last] = useState(0);
   const [amount, bound] = useState('');
-  const [isAccepted, accept] = useState(false);
+  const [accepted, accept] = useState(/** @type {string | null} */ (null));
   const isArmed = useArmed();
   const { problem, isBusy, run } = useCall();
   const key = toAccept(it.publisher);
+  const isAccepted = accepted === key;
   const quota = readSize(amount);
   const missing = needs.filter((action) => !actions.includes(action));
   const isReady = isArmed && !isBusy && missing.length === 0 && actions.length > 0 && quota !== undefined && (!key || isAccepted);
@@ -52,13 +53,14 @@ export function ConsentForm({ it, onDone }) {
 /** The box for another signer than the known one. */
 const keyBox = (it, key, isAccepted, accept) => html`<fieldset class="alarm"><legend>Another signer than the known one</legend>
   <p>Ask ${o(it.publisher.id)} by a way that you trust whether this is right. Known: ${it.publisher.known.map((one) => html`<code>${one.key}</code> `)}</p>
-  ${check(isAccepted, () => accept(!isAccepted), html`Accept <code>${key}</code>`)}</fieldset>`;
+  ${check(isAccepted, () => accept(isAccepted ? null : key), html`Accept <code>${key}</code>`)}</fieldset>`;
 
 /** Accepts the signer of a transfer that was refused for it. @param {{ it: Api.Transfer }} props */
 export function AcceptKey({ it }) {
   const { id } = it;
-  const [isAccepted, accept] = useState(false);
+  const [accepted, accept] = useState(/** @type {string | null} */ (null));
   const key = toAccept(it.publisher);
+  const isAccepted = accepted === key;
   const run = () => call('POST /v1/transfers/{id}/consent', { id }, { actions: [], by: 'page', accept_publisher_key: key });
   return html`<section class="panel">${keyBox(it, key, isAccepted, accept)}
     ${isAccepted && html`<${Act} label="Go on" done="Accepted." asks="The file is then taken on the word of this signer." run=${run} />`} ${cmd('transfer', 'start', id, '--accept-publisher-key', key)}</section>`;

@@ -6,7 +6,7 @@ import { Consents } from './consents.js';
 const PARTS = { receipts: Receipts, blame: Blame, consent: Consents, publishers: Publishers };
 
 export function Records({ word, rest }) {
-  const Part = PARTS[word] ?? Receipts;
+  const Part = Object.hasOwn(PARTS, word) ? PARTS[word] : Receipts;
   return html`${head('Records')}<nav class="choice" aria-label="Records">${Object.entries(PARTS).map(([name, part]) => html`<a href=${to('records', name)} aria-current=${part === Part ? 'page' : undefined}>${name}</a>`)}</nav>
     ${word === 'receipts' && rest ? html`<${OneReceipt} key=${rest} id=${rest} />` : html`<${Part} />`}`;
 }

@@ -16,5 +16,5 @@ export function Requests({ id }) {
   const { words, isAlarm } = signature(it.publisher);
   return html`${head(html`${it.kind === 'share' ? 'Share' : 'Fetch'} ${o(nameOf(it), 120)}?`, html`<span class="quiet">Question ${at + 1} of ${open.length}${open.length > 1 && html`, <a href=${to('requests', open[(at + 1) % open.length].id)}>the next one</a>`}</span>`)}
     ${it.publisher && html`<p class=${isAlarm && 'problem'}>Publisher <strong>${o(it.publisher.id)}</strong>: ${words}.</p>`}
-    <${ConsentForm} key=${it.id} it=${it} onDone=${(isYes) => (isYes ? goTo('transfers', it.id) : goTo('requests'))} />`;
+    <${ConsentForm} key=${JSON.stringify([it.id, it.question])} it=${it} onDone=${(isYes) => (isYes ? goTo('transfers', it.id) : goTo('requests'))} />`;
 }

@@ -160,6 +160,14 @@ impl Api {
     }
 }
 
+/// The refusal of a request whose token is not, or no longer, good.
+pub(crate) fn unauthorized() -> Refusal {
+    let hint = "send `authorization: Bearer TOKEN` with what the file `token` in the companion's folder holds; in a browser, \
+                begin anew with `minimodel open`";
+    let error = "the token is missing or wrong, or its session has ended";
+    Refusal::new(StatusCode::UNAUTHORIZED, code::IO, error, hint)
+}
+
 /// The refusal of a call or stream beyond its limit.
 pub(crate) fn crowded() -> Refusal {
     let hint = "ask again in a moment, and fewer at once";
@@ -186,6 +194,12 @@ impl<T: DeserializeOwned + Input> FromRequest<Api> for JsonBody<T> {
             return Err(not_json());
         }
         let mut input: T = parse(&body(request.into_body(), &api.limits).await?)?;
+        if let Some(Caller::Page(session)) = caller
+            && api.sessions.time_left(session).is_none()
+        {
+            // It ended while the body was on its way.
+            return Err(unauthorized());
+        }
         if let (Some(Caller::Page(_)), Some(consent)) = (caller, input.consent()) {
             "page".clone_into(&mut consent.by);
         }

@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use crate::api::answer::{Api, Connection, Refusal, crowded};
+use crate::api::answer::{Api, Connection, Refusal, crowded, unauthorized};
 use crate::api::page;
 use crate::api::request::{Caller, only};
 use crate::problem::{Problem, code};
@@ -26,6 +26,13 @@ use crate::problem::{Problem, code};
 /// Routes that need no token: the health check with its proof, the OpenAPI document, and the exchange of a code for a session.
 pub(crate) const OPEN: [(Method, &str); 3] =
     [(Method::GET, "/healthz"), (Method::GET, "/v1/openapi.json"), (Method::POST, "/v1/sessions")];
+
+/// Header of a request of the page: fresh random text, at most [`MAX_NONCE`] bytes.
+const NONCE: HeaderName = HeaderName::from_static("minimodel-nonce");
+/// Header of the answer to it: the proof that the companion knows the session.
+const PROOF: HeaderName = HeaderName::from_static("minimodel-proof");
+/// Longest nonce that is answered.
+const MAX_NONCE: usize = 64;
 
 /// Headers of every answer. `'self'` is for the companion's own page; nothing else is ever loaded, framed or sent to, and no text
 /// becomes markup or script.
@@ -56,6 +63,7 @@ pub(crate) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
     let mut response = match admit(&api, &request) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
+            let proof = proof(&api, caller, request.headers());
             if !is_served(request.method()) {
                 // No route takes this one, so that none runs. The router would give HEAD to those of GET.
                 *request.method_mut() = Method::OPTIONS;
@@ -66,6 +74,9 @@ pub(crate) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
             };
             if let Some(allow) = response.headers_mut().get_mut(header::ALLOW) {
                 *allow = without_head(allow);
+            }
+            if let Some(proof) = proof {
+                response.headers_mut().insert(PROOF, proof);
             }
             response
         }
@@ -85,6 +96,13 @@ pub(crate) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
         response.headers_mut().insert(name, value);
     }
     response
+}
+
+/// The proof for which a tab asks with each request: another program may have this port once the companion has ended.
+fn proof(api: &Api, caller: Caller, headers: &HeaderMap) -> Option<HeaderValue> {
+    let Caller::Page(session) = caller else { return None };
+    let nonce = only(headers, &NONCE).filter(|nonce| nonce.len() <= MAX_NONCE)?;
+    HeaderValue::from_str(&api.sessions.proof(session, nonce)?).ok()
 }
 
 /// Answers a request of the page, of which so many are answered at once that calls of the owner find room beside them. A client
@@ -137,13 +155,7 @@ fn caller(api: &Api, connection: &Connection, request: &Request) -> Result<Calle
         let session = || api.sessions.admit(presented).map(Caller::Page);
         if api.token.is(presented) { Some(Caller::Owner) } else { session() }
     });
-    let Some(caller) = caller else {
-        let hint = "send `authorization: Bearer TOKEN` with what the file `token` in the companion's folder holds; in a browser, \
-                    begin anew with `minimodel open`";
-        let error = "the token is missing or wrong, or its session has ended";
-        return Err(Refusal::new(StatusCode::UNAUTHORIZED, code::IO, error, hint));
-    };
-    Ok(caller)
+    caller.ok_or_else(unauthorized)
 }
 
 /// The value of `Allow` as the router makes it, which adds HEAD to GET.
@@ -174,7 +186,10 @@ fn host(request: &Request, page_name: &str, port: u16) -> Result<String, Refusal
     let Some(host) = only(request.headers(), &header::HOST) else {
         return Err(misdirected("there has to be one Host header"));
     };
-    let ours = ["127.0.0.1", "[::1]", "localhost", page_name].map(|name| format!("{name}:{port}"));
+    let names = ["127.0.0.1", "[::1]", "localhost", page_name];
+    // Clients leave out the port that is usual for http (RFC 9110 section 4.2.3).
+    let usual = names.iter().filter(|_| port == 80).map(ToString::to_string);
+    let ours: Vec<String> = names.iter().map(|name| format!("{name}:{port}")).chain(usual).collect();
     // A request line may name a host too (RFC 9112 section 3.2.2); it must be the same.
     let named = request.uri().authority().map(axum::http::uri::Authority::as_str);
     let is_ours = |name: &str| ours.iter().any(|ours| ours == name);

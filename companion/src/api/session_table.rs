@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use minimodel::clock::now_unix;
 use minimodel_swarm::os::user_account;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::api::sessions::{CODE_TIME, Code, CodeError, Moment, Opened, Session, Sessions};
 use crate::os;
@@ -64,6 +65,11 @@ impl SessionTable {
         self.lock().admit(token, now())
     }
 
+    /// Proves to a tab of this session that the companion answers it; `None` if the session has ended.
+    pub(crate) fn proof(&self, id: u64, nonce: &str) -> Option<String> {
+        self.lock().proof(id, nonce)
+    }
+
     /// Returns all sessions.
     pub(crate) fn all(&self) -> Vec<Session> {
         self.lock().all(now())
@@ -76,14 +82,20 @@ impl SessionTable {
         ended
     }
 
-    /// Returns when the session has ended.
+    /// Returns when the session has ended, be it for want of requests.
     pub(crate) async fn ended(&self, id: u64) {
         let mut changed = self.changed.subscribe();
-        while self.lock().is_open(id) {
-            if changed.changed().await.is_err() {
-                return;
+        while let Some(idle) = self.time_left(id) {
+            tokio::select! {
+                changed = changed.changed() => if changed.is_err() { return },
+                () = sleep(idle) => {}
             }
         }
+    }
+
+    /// Returns the time after which the session ends if no request comes; `None` if it has ended.
+    pub(crate) fn time_left(&self, id: u64) -> Option<Duration> {
+        self.lock().time_left(id, now())
     }
 
     /// Nothing panics while it holds the lock.

@@ -7,13 +7,14 @@
 use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 /// Time in which a code is good.
 pub(crate) const CODE_TIME: Duration = Duration::from_secs(60);
 
-/// Time for which a used code is remembered, so that its second use is noticed.
-const USED_TIME: Duration = Duration::from_secs(10 * 60);
+/// Time for which a code is remembered once it is used, so that its second use is noticed: as long as both may be under way.
+const USED_TIME: Duration = Duration::from_secs(2 * 60);
 
 /// Time without a request after which a session ends.
 const IDLE_TIME: Duration = Duration::from_secs(12 * 60 * 60);
@@ -32,6 +33,9 @@ const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// Letters in a code that is typed.
 const TYPED: usize = 8;
+
+/// Domain separation of the proofs to tabs.
+const PROOF: &str = "minimodel page proof 1\n";
 
 /// What is kept of a secret text: its digest, so that comparing takes no time that tells how much of a guess was right.
 type Fingerprint = [u8; 32];
@@ -169,9 +173,24 @@ impl Sessions {
         Some(session.id)
     }
 
-    /// Returns true if this session has not ended.
-    pub(crate) fn is_open(&self, id: u64) -> bool {
-        self.open.iter().any(|session| session.id == id)
+    /// Returns the time after which the session ends if no request comes; `None` if it has ended.
+    pub(crate) fn time_left(&mut self, id: u64, now: Moment) -> Option<Duration> {
+        self.forget_idle(now);
+        let session = self.open.iter().find(|session| session.id == id)?;
+        Some(IDLE_TIME.saturating_sub(now.instant.saturating_duration_since(session.used)))
+    }
+
+    /// Proves to a tab of this session that the companion answers it: HMAC-SHA256 (RFC 2104) in hexadecimal, over the tab's nonce. The
+    /// key is what is kept of the token. `None` if the session has ended.
+    pub(crate) fn proof(&self, id: u64, nonce: &str) -> Option<String> {
+        let session = self.open.iter().find(|session| session.id == id)?;
+        // HMAC itself pads a shorter key with zeros to the block size of its hash.
+        let mut key = [0; 64];
+        key[..32].copy_from_slice(&session.token);
+        let mut mac = Hmac::<Sha256>::new(&key.into());
+        mac.update(PROOF.as_bytes());
+        mac.update(nonce.as_bytes());
+        Some(HEXLOWER.encode(&mac.finalize().into_bytes()))
     }
 
     /// Returns all sessions, in the order of their beginning.
@@ -251,7 +270,9 @@ mod tests {
         assert_eq!(sessions.admit(&minted[0].code, at(start, 61)), None);
         let seen: Vec<_> = sessions.all(at(start, 61)).iter().map(|one| (one.id, one.used_unix)).collect();
         assert_eq!(seen, [(1, 1_060), (2, 1_061)]);
-        assert!(sessions.end(1) && !sessions.end(1) && !sessions.is_open(1) && sessions.is_open(2));
+        assert!(sessions.end(1) && !sessions.end(1));
+        let left = [1, 2].map(|id| sessions.time_left(id, at(start, 60)));
+        assert_eq!(left, [None, Some(IDLE_TIME)]);
         assert_eq!(sessions.admit(&first.token, at(start, 62)), None);
     }
 
@@ -261,14 +282,28 @@ mod tests {
         let minted = sessions.mint(random(1), at(start, 0));
         let session = sessions.redeem(&minted.code, random(2), at(start, 1)).ok().unwrap();
         assert_eq!(
-            sessions.redeem(&minted.typed, random(3), at(start, 500)).err(),
+            sessions.redeem(&minted.typed, random(3), at(start, 100)).err(),
             Some(CodeError::UsedTwice)
         );
-        assert_eq!(sessions.admit(&session.token, at(start, 501)), None);
+        assert_eq!(sessions.admit(&session.token, at(start, 101)), None);
         assert_eq!(
-            sessions.redeem(&minted.code, random(3), at(start, 502)).err(),
+            sessions.redeem(&minted.code, random(3), at(start, 102)).err(),
             Some(CodeError::UsedTwice)
         );
+    }
+
+    #[test]
+    fn proof_is_the_one_that_the_page_computes() {
+        let (mut sessions, start) = (Sessions::default(), Instant::now());
+        let minted = sessions.mint(random(1), at(start, 0));
+        let session = sessions.redeem(&minted.code, [0xab; 32], at(start, 1)).ok().unwrap();
+        // The same values are in page/test/proof.test.js.
+        let proof = "a90e07691cb05c8c3f10abe7b008d32c2f82368ddf06e62a004bbd8c41062939";
+        let nonce = "00112233445566778899aabbccddeeff";
+        assert_eq!(sessions.proof(session.id, nonce).as_deref(), Some(proof));
+        assert_ne!(sessions.proof(session.id, "").as_deref(), Some(proof));
+        sessions.end(session.id);
+        assert_eq!(sessions.proof(session.id, nonce), None);
     }
 
     #[test]

@@ -101,6 +101,9 @@ fn end_of_a_run_is_not_booked_to_the_request_that_replaced_it() {
     for is_replaced in [true, false] {
         let one = OneFetch::new();
         let (core, id) = (&one.companion.core, one.id);
+        // Without it the changed request would ask, under a number of its own.
+        let actions = vec![Action::Fetch, Action::Import];
+        one.add_with(one.new.clone(), Some(&Consent { actions, ..partial_consent() }));
         {
             let mut state = core.lock();
             let row = TransferRow { paused: true, ..state.table.row(id).unwrap() };
@@ -147,8 +150,43 @@ fn request_for_other_peers_ends_the_consents_for_those_before() {
     let core = &one.companion.core;
     let row = core.lock().table.row(one.id).unwrap();
     core.lock().table.put(TransferRow { paused: true, ..row }).unwrap();
-    assert_eq!(one.add(NewFetch { allow: vec!["a".repeat(52)], ..one.new.clone() }), one.id);
+    one.add(NewFetch { allow: vec!["a".repeat(52)], ..one.new.clone() });
     assert_eq!(one.open_grants(), [0; 0]);
+}
+
+// Rows: H7
+#[test]
+fn answer_to_a_paused_request_does_not_apply_to_a_changed_one() {
+    let one = OneFetch::new();
+    let core = &one.companion.core;
+    let pause = |id: u64| {
+        let row = core.lock().table.row(id).unwrap();
+        core.lock().table.put(TransferRow { paused: true, ..row }).unwrap();
+    };
+    let peers = |allow: &[&str]| NewFetch {
+        allow: allow.iter().map(|peer| peer.repeat(52)).collect(),
+        keep_seeding: true,
+        ..one.new.clone()
+    };
+    let first = one.add(peers(&["a"]));
+    pause(first);
+    assert_eq!(one.add(peers(&["a"])), first, "the same goes on");
+    pause(first);
+    let changed = one.add(peers(&[]));
+    assert_ne!(changed, first);
+    assert!(core.lock().table.get(first).is_none());
+}
+
+// Rows: H7
+#[test]
+fn key_that_a_request_demands_is_not_dropped_by_an_equal_one() {
+    let one = OneFetch::new();
+    let core = &one.companion.core;
+    let demanded = Some("k".repeat(52));
+    let row = core.lock().table.row(one.id).unwrap();
+    core.lock().table.put(TransferRow { publisher_key: demanded.clone(), ..row }).unwrap();
+    let id = one.add(one.new.clone());
+    assert_eq!(core.lock().table.row(id).unwrap().publisher_key, demanded);
 }
 
 // Rows: H7

@@ -23,6 +23,9 @@ use crate::model::{
 };
 use crate::problem::{Problem, code};
 
+/// Most shares and fetches that are kept, those that wait or ask among them.
+const MAX_TRANSFERS: usize = 1_024;
+
 impl Core {
     pub(super) fn add_share(&self, new: NewShare) -> Result<Transfer, Problem> {
         validate::share(&new)?;
@@ -77,8 +80,8 @@ impl Core {
     }
 
     /// Adds a row, or updates the row of the same kind, swarm and place, so that repeating a request changes nothing. A request
-    /// with other options is refused while that row runs. While its question is unanswered, a changed request replaces the row
-    /// under a new number, so that an answer never applies to anything else than was shown.
+    /// with other options is refused while that row runs. A changed request that asks, or whose row asks, replaces the row under a new
+    /// number, so that an answer never applies to anything else than was shown.
     pub(super) fn add(
         &self,
         state: &mut State,
@@ -90,7 +93,9 @@ impl Core {
         if let Some(old) = &known {
             let desired = state.desired_of(old);
             let asks = matches!(desired, Desired::Rest(Stands::Asking, _));
-            let is_same = old.wants_the_same(&row);
+            // A key that was demanded once stays demanded until the transfer is removed.
+            row.publisher_key = row.publisher_key.or_else(|| old.publisher_key.clone());
+            let is_same = old.wants_the_same(&row) && (!asks || row.publisher_key == old.publisher_key);
             let has_more = row.offers.iter().any(|offer| !old.offers.contains(offer));
             // A run whose consent was revoked, or that was paused, ends at the next reconcile and is in no request's way.
             let goes_on = !matches!(desired, Desired::Rest(..));
@@ -118,6 +123,15 @@ impl Core {
                 restarts = has_more || !is_same;
                 let before = old.offers.iter().filter(|offer| !row.offers.contains(offer)).cloned();
                 row.offers = row.offers.iter().cloned().chain(before).take(validate::MAX_OFFERS).collect();
+                if old.allow != row.allow {
+                    // They were given for other peers than these.
+                    self.end_grants(state, old)?;
+                }
+                let would_ask = matches!(state.desired_of(&row), Desired::Rest(Stands::Asking, _));
+                if restarts && would_ask && consent.is_none() {
+                    self.drop_row(state, old.id)?;
+                    (row.id, row.created_unix, restarts) = (0, now_unix(), false);
+                }
             }
         }
         let manifest = self.manifests.of(&row)?;
@@ -128,11 +142,14 @@ impl Core {
             check_fits(&row, consent)?;
             manifest.map(|manifest| self.signers.check(&row, &manifest)).transpose()?;
         }
-        if let Some(old) = known.as_ref().filter(|old| old.id == row.id && old.allow != row.allow) {
-            // They were given for other peers than these.
-            self.end_grants(state, old)?;
-        }
         let is_new = row.id == 0;
+        if is_new && state.table.ids().len() >= MAX_TRANSFERS {
+            return Err(Problem::new(
+                code::BUSY,
+                format!("there are {MAX_TRANSFERS} transfers already"),
+                "remove some: `minimodel status`, then `minimodel transfer remove ID`",
+            ));
+        }
         let id = state.table.put(row)?;
         state.retries.clear(id);
         if let Some(consent) = consent

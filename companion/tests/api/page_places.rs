@@ -87,6 +87,56 @@ fn owner_is_answered_though_a_session_asks_without_end() {
 }
 
 #[test]
+fn each_answer_to_a_session_proves_that_the_companion_gave_it() {
+    let running = Running::new();
+    let session = opened(&running);
+    let nonce = |nonce: &str| format!("{session}minimodel-nonce: {nonce}\r\n");
+    let proof = |answer: &str| {
+        let line = answer.lines().find_map(|line| line.strip_prefix("minimodel-proof: "));
+        line.map(str::to_owned)
+    };
+    let first = proof(&bare(&running, "GET /v1/status", &nonce("a"), "")).unwrap();
+    for line in
+        ["GET /v1/limits", "GET /v1/transfers/9", "POST /v1/stop", "DELETE /v1/status", "GET /nowhere"]
+    {
+        assert_eq!(proof(&bare(&running, line, &nonce("a"), "")).as_deref(), Some(&*first), "{line}");
+    }
+    assert_ne!(proof(&bare(&running, "GET /v1/status", &nonce("b"), "")), Some(first));
+    for more in [session.clone(), nonce(&"a".repeat(65)), "minimodel-nonce: a\r\n".to_owned()] {
+        assert_eq!(proof(&bare(&running, "GET /v1/status", &more, "")), None);
+    }
+    // The token proves nothing to who may not know it.
+    assert_eq!(proof(&running.request("GET /v1/status", "minimodel-nonce: a\r\n", "")), None);
+    running.client().end_session(1).unwrap();
+    assert_eq!(proof(&bare(&running, "GET /v1/status", &nonce("a"), "")), None);
+}
+
+#[test]
+fn request_whose_session_ends_before_its_body_is_not_done() {
+    let running = Running::new();
+    let session = opened(&running);
+    let mut stream = running.connect();
+    let body = json!({"consent": {"actions": ["serve"], "by": "flag"}}).to_string();
+    let (begin, rest) = body.split_at(9);
+    let head = format!(
+        "POST /v1/grants HTTP/1.1\r\nhost: {}\r\n{session}content-type: application/json\r\ncontent-length: {}\r\n\r\n{begin}",
+        running.address(),
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    running.client().end_session(1).unwrap();
+    stream.write_all(rest.as_bytes()).unwrap();
+    assert_eq!(status(&read_answer(&mut stream)), 401);
+    assert!(running.memory.state().grants.is_empty());
+    // Nor may a session choose the name of a file.
+    let session = opened(&running);
+    let fetch = json!({"offers": ["mm1a"], "receipt": "/tmp/x"}).to_string();
+    let json = format!("{session}content-type: application/json\r\n");
+    assert_eq!(status(&bare(&running, "POST /v1/fetches", &json, &fetch)), 403);
+}
+
+#[test]
 fn page_has_a_name_of_its_own_at_each_start() {
     let (running, next) = (Running::new(), Running::new());
     let made = running.client().mint_code().unwrap();

@@ -6,6 +6,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::api::answer::{Api, Id, JsonBody, NoBody, Outcome, created};
+use crate::api::request::Caller;
+use crate::api::routes::sessions::owner_alone;
 use crate::model::{Consent, NewFetch, NewShare, Transfer, TransferLimits, validate};
 
 fn location(transfer: &Transfer) -> String {
@@ -28,7 +30,15 @@ pub(crate) async fn share(State(api): State<Api>, JsonBody(new): JsonBody<NewSha
     post, path = "/v1/fetches", request_body = NewFetch,
     responses((status = 201, body = Transfer, headers(("location" = String))))
 )]
-pub(crate) async fn fetch(State(api): State<Api>, JsonBody(new): JsonBody<NewFetch>) -> Outcome<Response> {
+pub(crate) async fn fetch(
+    State(api): State<Api>,
+    caller: Caller,
+    JsonBody(new): JsonBody<NewFetch>,
+) -> Outcome<Response> {
+    if new.receipt.is_some() {
+        // It would be a file of any name at any place.
+        owner_alone(caller, "choose the place of a receipt", "leave it out: it then lies beside the file")?;
+    }
     validate::fetch(&new)?;
     let transfer = api.quick(|service| service.fetch(new)).await?;
     Ok(created(&location(&transfer), transfer))

@@ -2,6 +2,9 @@
 
 mod driver;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
 use serde_json::{Value, json};
 
 use self::driver::{Browser, is_here};
@@ -100,4 +103,36 @@ fn page_shares_seven_tabs_and_says_when_its_session_ends() {
     house.home.say("companion sessions revoke --all").exits(0);
     browser.until("its end", |text| text.contains("minimodel open"));
     assert_eq!(complaints(&browser), Vec::<String>::new());
+}
+
+/// Answers each request at this port as a program would that knows nothing of sessions, until the test ends.
+fn stranger(port: u16) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let body = r#"{"transfers":[],"pid":1}"#;
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ";
+    let answer = format!("{head}{}\r\n\r\n{body}", body.len());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+}
+
+#[test]
+fn open_tab_believes_no_other_program_at_the_port() {
+    if !is_here() {
+        return;
+    }
+    let mut house = House::with_artifact();
+    house.share(&[]);
+    let browser = Browser::start();
+    log_in(&browser, &house);
+    go(&browser, "sharing");
+    browser.until("the share", |text| text.contains("Who can reach this machine"));
+    let port = browser.url().rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap();
+    house.kill();
+    stranger(port);
+    browser.until("told", |text| text.contains("something else answers at this address"));
+    assert!(!browser.text().contains("Who can reach this machine"));
 }
