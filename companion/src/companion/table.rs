@@ -8,6 +8,9 @@ use crate::db::{Change, Db, DbError, Table, number_key};
 use crate::history;
 use crate::problem::{Problem, code};
 
+/// Most transfers that are kept, those that wait or ask among them.
+const MAX_TRANSFERS: usize = 1_024;
+
 /// All transfers by number. A row is written to the database before it changes in memory, except in [`Self::keep`].
 pub(super) struct TransferTable {
     db: Arc<Db>,
@@ -62,7 +65,18 @@ impl TransferTable {
     }
 
     /// Adds or replaces rows in one change of the database. A row with number 0 gets one, which is returned for the last row.
+    ///
+    /// # Errors
+    ///
+    /// There are as many transfers as are kept, or the database's error.
     pub(super) fn put_all<const N: usize>(&mut self, mut rows: [TransferRow; N]) -> Result<u64, Problem> {
+        if self.rows.len() >= MAX_TRANSFERS && rows.iter().any(|row| row.id == 0) {
+            return Err(Problem::new(
+                code::BUSY,
+                format!("there are {MAX_TRANSFERS} transfers already"),
+                "remove some: `minimodel status`, then `minimodel transfer remove ID`",
+            ));
+        }
         let mut last = 0;
         self.db.change::<_, DbError>(|change| {
             for row in &mut rows {
@@ -111,4 +125,21 @@ fn numbered((key, row): (String, TransferRow)) -> (u64, TransferRow) {
 
 pub(super) fn unknown(id: u64) -> Problem {
     Problem::new(code::NOT_FOUND, format!("there is no transfer {id}"), "see all: `minimodel status`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NewFetch;
+
+    #[test]
+    fn transfers_beyond_the_limit_are_refused_and_known_ones_change() {
+        let row = |id| TransferRow { id, ..TransferRow::fetch(NewFetch::default(), format!("{id:064}"), 7) };
+        let mut table = TransferTable::of([row(1)]);
+        table.rows.extend((2..=MAX_TRANSFERS as u64).map(|id| (id, row(id))));
+        assert_eq!(table.put(row(0)).unwrap_err().code, code::BUSY);
+        assert_eq!(table.put(row(1)).unwrap(), 1);
+        table.remove(1).unwrap();
+        table.put(row(0)).unwrap();
+    }
 }

@@ -23,9 +23,6 @@ use crate::model::{
 };
 use crate::problem::{Problem, code};
 
-/// Most shares and fetches that are kept, those that wait or ask among them.
-const MAX_TRANSFERS: usize = 1_024;
-
 impl Core {
     pub(super) fn add_share(&self, new: NewShare) -> Result<Transfer, Problem> {
         validate::share(&new)?;
@@ -143,13 +140,6 @@ impl Core {
             manifest.map(|manifest| self.signers.check(&row, &manifest)).transpose()?;
         }
         let is_new = row.id == 0;
-        if is_new && state.table.ids().len() >= MAX_TRANSFERS {
-            return Err(Problem::new(
-                code::BUSY,
-                format!("there are {MAX_TRANSFERS} transfers already"),
-                "remove some: `minimodel status`, then `minimodel transfer remove ID`",
-            ));
-        }
         let id = state.table.put(row)?;
         state.retries.clear(id);
         if let Some(consent) = consent

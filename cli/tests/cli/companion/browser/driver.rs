@@ -192,6 +192,42 @@ impl Browser {
         self.call(&Method::POST, &format!("/element/{}/value", element.0), &json!({"text": text}));
     }
 
+    /// Presses keys, as W3C WebDriver section 17.4.2 names them, one by one at what has the focus.
+    #[track_caller]
+    pub(super) fn keys(&self, keys: &str) {
+        for key in keys.chars() {
+            let active = self.call(&Method::GET, "/element/active", &Value::Null);
+            let element = Element(active[ELEMENT].as_str().unwrap().to_owned());
+            self.type_into(&element, &key.to_string());
+        }
+    }
+
+    /// A command of the browser's own protocol.
+    #[track_caller]
+    fn command(&self, name: &str, parameters: &Value) {
+        self.call(&Method::POST, "/goog/cdp/execute", &json!({"cmd": name, "params": parameters}));
+    }
+
+    /// Shows the page in a window of this width in pixels, in the light or the dark theme, and says that motion is unwanted.
+    pub(super) fn look(&self, width: u32, theme: &str) {
+        let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+        self.command("Emulation.setDeviceMetricsOverride", &size);
+        let feature = |name: &str, value: &str| json!({"name": name, "value": value});
+        let features = [feature("prefers-color-scheme", theme), feature("prefers-reduced-motion", "reduce")];
+        self.command("Emulation.setEmulatedMedia", &json!({"features": features}));
+    }
+
+    /// Picture of what is shown, as PNG.
+    pub(super) fn picture(&self) -> Vec<u8> {
+        let text = self.call(&Method::GET, "/screenshot", &Value::Null);
+        data_encoding::BASE64.decode(text.as_str().unwrap().as_bytes()).unwrap()
+    }
+
+    /// The handle of the tab that is shown.
+    pub(super) fn tab(&self) -> String {
+        self.call(&Method::GET, "/window", &Value::Null).as_str().unwrap().to_owned()
+    }
+
     /// Opens a tab and goes to it; returns its handle.
     pub(super) fn new_tab(&self) -> String {
         let made = self.call(&Method::POST, "/window/new", &json!({"type": "tab"}));

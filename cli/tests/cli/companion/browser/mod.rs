@@ -1,6 +1,8 @@
 //! The companion's page in a real browser, with real companions behind it.
 
 mod driver;
+mod story;
+mod views;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -10,6 +12,13 @@ use serde_json::{Value, json};
 use self::driver::{Browser, is_here};
 use super::house::House;
 use crate::process::events;
+
+/// Ticks the boxes of a question that begin with these words.
+fn tick(browser: &Browser, actions: &[&str]) {
+    for action in actions {
+        browser.click(&browser.find(&format!("//label[starts-with(normalize-space(.), '{action}')]")));
+    }
+}
 
 /// Begins a session in this browser by the code of `minimodel open`.
 fn log_in(browser: &Browser, house: &House) {
@@ -62,9 +71,7 @@ fn page_fetches_after_each_box_is_ticked_and_shows_the_receipt() {
         0
     );
     assert_eq!(bob.transfers()[0]["state"], "asking", "nothing was dialed");
-    for action in ["fetch", "import", "cache"] {
-        browser.click(&browser.find(&format!("//label[starts-with(normalize-space(.), '{action}')]")));
-    }
+    tick(&browser, &["fetch", "import", "cache"]);
     browser.press("Agree");
     let done = bob.transfer_when(1, "done", |fetch| fetch["state"] == "done");
     let file = std::fs::read(done["path"].as_str().unwrap()).unwrap();
