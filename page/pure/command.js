@@ -7,5 +7,5 @@ const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replac
 export const command = (...words) => ['minimodel', ...words.map(String).map(quoted)].join(' ');
 
 /** The words that add a window. @param {Api.Window} window */
-export const windowWords = ({ from, to, paused, up, down }) =>
-  ['limits', 'schedule', 'add', `${from}-${to}`, ...(paused ? ['--paused'] : ['--up', writeSize(up), '--down', writeSize(down)])];
+export const windowWords = ({ from, to, days, paused, up, down }) =>
+  ['limits', 'schedule', 'add', `${from}-${to}`, ...(days?.length ? ['--days', days.join()] : []), ...(paused ? ['--paused'] : ['--up', writeSize(up), '--down', writeSize(down)])];

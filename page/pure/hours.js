@@ -1,10 +1,22 @@
 /** Limits by the hour, and the limits that bind now. */
 import { rate } from './words.js';
 
-const holds = ({ from, to }, hour) => (from < to ? hour >= from && hour < to : hour >= from || hour < to);
+export const DAYS = /** @type {const} */ (['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']);
 
-/** The rates of each hour: of the first window that contains it, or the common ones. @param {Api.Limits} limits */
-export const day = (limits) => Array.from({ length: 24 }, (_, hour) => limits.schedule.find((it) => holds(it, hour)) ?? { paused: false, up: limits.up, down: limits.down });
+/** Whether a window holds; one that goes over midnight belongs to the day on which it begins. */
+function holds({ from, to, days }, day, hour) {
+  const on = (at) => !days?.length || days.includes(DAYS[at % 7]);
+  return from < to ? on(day) && hour >= from && hour < to : (on(day) && hour >= from) || (on(day + 6) && hour < to);
+}
+
+/** The rates of each hour of each day: of the first window that holds, or the common ones. @param {Api.Limits} limits */
+export const week = (limits) => DAYS.map((_, day) => Array.from({ length: 24 }, (_, hour) => limits.schedule.find((it) => holds(it, day, hour)) ?? { paused: false, up: limits.up, down: limits.down }));
+
+/** A day in words. */
+export function dayWords(hours) {
+  const starts = hours.flatMap((it, hour) => (hour === 0 || ratesWords(it) !== ratesWords(hours[hour - 1]) ? [hour] : []));
+  return starts.map((from, at) => `${from} to ${starts[at + 1] ?? 24}: ${ratesWords(hours[from])}`).join('; ');
+}
 
 /** @param {Api.Rates | Api.Window} rates */
 export function ratesWords({ paused, up, down }) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { binding, day, ratesWords } from '../pure/hours.js';
+import { binding, dayWords, ratesWords, week } from '../pure/hours.js';
 import { cacheParts, eviction, fit, matches } from '../pure/library.js';
 import { fields, provenance, signature, signer, toAccept } from '../pure/manifest.js';
 import { means, polylines, top } from '../pure/plot.js';
@@ -30,10 +30,17 @@ test('a model fits, does not, or cannot be told', () => {
 test('the first window that holds counts, also over midnight', () => {
   const night = { from: 22, to: 7, up: null, down: null, paused: false };
   const noon = { from: 12, to: 13, paused: true };
-  const hours = day({ up: 5, down: null, schedule: [night, noon] });
+  const [hours] = week({ up: 5, down: null, schedule: [night, noon] });
   assert.deepEqual([hours[23], hours[0], hours[6], hours[12]], [night, night, night, noon]);
   assert.equal(hours[7].up, 5);
   assert.equal(ratesWords(hours[12]), 'nothing moves');
+});
+
+test('a window over midnight belongs to the day on which it begins', () => {
+  const friday = { from: 22, to: 7, days: ['fri'], up: null, down: null, paused: true };
+  const days = week({ up: 1024, down: null, schedule: [friday] });
+  assert.deepEqual(days.map((hours) => [hours[6], hours[23]].map((it) => it.paused)).slice(3), [[false, false], [false, true], [true, false], [false, false]]);
+  assert.equal(dayWords(days[5]), '0 to 7: nothing moves; 7 to 24: down no limit, up 1 KiB/s');
 });
 
 test('a limit binds where something waits for it or it is reached', () => {

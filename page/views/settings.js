@@ -3,7 +3,7 @@ import { Act, Copy, Field, brief, call, check, clock, cmd, form, head, html, loa
 import { LimitFields } from '../parts/limit_fields.js';
 import { stack } from '../parts/pieces.js';
 import { windowWords } from '../pure/command.js';
-import { binding, day, ratesWords } from '../pure/hours.js';
+import { DAYS, binding, dayWords, ratesWords, week } from '../pure/hours.js';
 import { cacheParts } from '../pure/library.js';
 
 const setLimits = (limits) => call('PUT /v1/limits', {}, limits);
@@ -37,18 +37,20 @@ function Hours({ limits }) {
   const { schedule } = limits;
   const [texts, type] = useState({ from: '22', to: '7', down: '', up: '' });
   const [paused, pause] = useState(false);
+  const [days, name] = useState(/** @type {Api.Weekday[]} */ ([]));
   const { problem, isBusy, run } = useCall();
   const [down, up] = [readSize(texts.down), readSize(texts.up)];
   const [from, to] = [Number(texts.from), Number(texts.to)];
   const isRight = /^\d+,\d+$/.test(`${texts.from},${texts.to}`) && from < 24 && to < 25 && from !== to && down !== undefined && up !== undefined;
-  const window = { from, to, paused, up: paused ? null : up, down: paused ? null : down };
+  const window = { from, to, days, paused, up: paused ? null : up, down: paused ? null : down };
   const field = (name, label) => html`<${Field} label=${label} value=${texts[name]} disabled=${paused && !(name in { from, to })} onInput=${(text) => type({ ...texts, [name]: text })} />`;
   const kind = (it) => (it.paused ? 'paused' : it.up != null || it.down != null ? 'limited' : 'free');
-  return panel('Hours', html`<p class="hint">Hours of the companion’s machine, every day alike; the first window that holds counts. This browser is in ${Intl.DateTimeFormat().resolvedOptions().timeZone}.</p>
-    <ol class="hours">${day(limits).map((it, hour) => html`<li class=${kind(it)} title=${ratesWords(it)}>${hour}<span class="unseen"> o’clock: ${ratesWords(it)}</span></li>`)}</ol>
+  return panel('Hours', html`<p class="hint">Hours of the companion’s machine, the first window that holds counts. This browser is in ${Intl.DateTimeFormat().resolvedOptions().timeZone}.</p>
+    <ul class="hours">${week(limits).map((hours, at) => html`<li><b>${DAYS[at]}</b><span class="unseen"> ${dayWords(hours)}</span>${hours.map((it, hour) => html`<i class=${kind(it)} title=${ratesWords(it)} aria-hidden="true">${hour}</i>`)}</li>`)}</ul>
     <ul class="legend">${[['free', 'no limit'], ['limited', 'limited'], ['paused', 'nothing moves']].map(([name, words]) => html`<li><i class=${name} />${words}</li>`)}</ul>
-    <ul class="picks">${schedule.map((it, at) => html`<li><span>${it.from}:00 to ${it.to}:00: ${ratesWords(it)}</span><${Act} label="Remove" about=${`${it.from} to ${it.to}`} done="Removed." run=${() => setLimits({ ...limits, schedule: schedule.filter((one) => one !== it) })} /></li>`)}</ul>
+    <ul class="picks">${schedule.map((it, at) => html`<li><span>${it.days?.join(' ')} ${it.from}:00 to ${it.to}:00: ${ratesWords(it)}</span><${Act} label="Remove" about=${`${it.from} to ${it.to}`} done="Removed." run=${() => setLimits({ ...limits, schedule: schedule.filter((one) => one !== it) })} /></li>`)}</ul>
     ${form(() => run(() => setLimits({ ...limits, schedule: [...schedule, window] }), 'The window holds from now on.'), html`<h3>Add a window</h3><div class="grid">${field('from', 'From hour')}${field('to', 'To hour')}${field('down', 'Down a second')}${field('up', 'Up a second')}</div>
+      <fieldset class="line"><legend>On these days; none: every day</legend>${DAYS.map((it) => check(days.includes(it), () => name(DAYS.filter((one) => days.includes(one) !== (one === it))), it))}</fieldset>
       ${check(paused, () => pause(!paused), 'Nothing moves')}${problemBox(problem)}<button disabled=${!isRight || isBusy}>Add the window</button> ${isRight && cmd(...windowWords(window))}`)}
     <p>${cmd('limits', 'schedule', 'clear')}</p>`);
 }

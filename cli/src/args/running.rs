@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::{ArgGroup, Args, Subcommand};
 use minimodel::publishers::Signer;
+use minimodel_companion::model::Weekday;
 
 use super::consent_flag::ConsentFlag;
 use crate::size::{UnitError, parse_positive_size, parse_rate, parse_size};
@@ -68,6 +69,35 @@ impl FromStr for HoursArg {
         };
         let (from, to) = (hour(from)?, hour(to)?);
         if from < 24 && to <= 24 && from != to { Ok(Self { from, to }) } else { Err(HoursSyntax) }
+    }
+}
+
+/// Days of the week: `mon-fri,sun`, each once, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DaysArg(pub(crate) Vec<Weekday>);
+
+/// Why days were not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write days as mon, tue, wed, thu, fri, sat, sun, or ranges of them, as in mon-fri,sun")]
+pub(crate) struct DaysSyntax;
+
+impl FromStr for DaysArg {
+    type Err = DaysSyntax;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut named = [false; 7];
+        for range in text.split(',') {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            let of = |text: &str| text.parse::<Weekday>().map_err(|_| DaysSyntax);
+            let (first, mut day) = (of(first)?, of(last)?);
+            // Back from the last one, also over the end of the week.
+            while day != first {
+                named[day as usize] = true;
+                day = day.before();
+            }
+            named[day as usize] = true;
+        }
+        Ok(Self(Weekday::ALL.into_iter().filter(|&day| named[day as usize]).collect()))
     }
 }
 
@@ -164,6 +194,9 @@ pub(crate) struct ScheduleAddArgs {
     /// Hours of the local day; 22-7 goes over midnight
     #[arg(value_name = "FROM-TO")]
     pub(crate) hours: HoursArg,
+    /// On these days alone, by the day on which the hours begin
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) days: Option<DaysArg>,
     /// Send at most so many bytes a second
     #[arg(long, value_name = "RATE|none", value_parser = rate, required_unless_present = "paused")]
     pub(crate) up: Option<Setting<u64>>,
@@ -265,6 +298,18 @@ mod tests {
     }
 
     #[test]
+    fn days_are_names_and_ranges_also_over_the_weekend() {
+        let days = |text: &str| text.parse().map(|DaysArg(days)| days);
+        assert_eq!(days("sun,mon"), Ok(vec![Weekday::Mon, Weekday::Sun]));
+        assert_eq!(days("mon-fri").unwrap().len(), 5);
+        assert_eq!(days("sat-mon,mon"), Ok(vec![Weekday::Mon, Weekday::Sat, Weekday::Sun]));
+        assert_eq!(days("mon-sun").unwrap(), Weekday::ALL);
+        for text in ["", ",", "mon,", "mon-", "-mon", "Mon", "mon-fri-sun", "monday"] {
+            assert_eq!(days(text), Err(DaysSyntax), "{text:?}");
+        }
+    }
+
+    #[test]
     fn command_line_that_changes_nothing_or_conflicts_is_refused() {
         use crate::args::Cli;
         use clap::Parser as _;
@@ -280,6 +325,7 @@ mod tests {
             "limits set --transfer 1 --transfer 2 --down 1MiB",
             "limits schedule add 22-7 --up none --down 1MiB",
             "limits schedule add 22-7 --paused",
+            "limits schedule add 9-17 --days mon-fri --paused",
             "limits schedule clear",
             "limits log --days 400",
             "transfer pause 1 2",
@@ -298,6 +344,7 @@ mod tests {
             "limits schedule add 22-7 --up none",
             "limits schedule add 22-7 --paused --up none",
             "limits schedule add 7-7 --paused",
+            "limits schedule add 9-17 --days mon-fry --paused",
             "limits log --days 0",
             "limits log --days 401",
             "transfer pause",

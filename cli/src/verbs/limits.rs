@@ -74,8 +74,16 @@ fn window(args: &ScheduleAddArgs) -> Window {
         set(&mut rate, setting);
         rate
     };
-    let ScheduleAddArgs { hours, up, down, paused } = args;
-    Window { from: hours.from, to: hours.to, up: rate(*up), down: rate(*down), paused: *paused }
+    let ScheduleAddArgs { hours, days, up, down, paused } = args;
+    Window {
+        from: hours.from,
+        to: hours.to,
+        up: rate(*up),
+        down: rate(*down),
+        paused: *paused,
+        // All seven are every day.
+        days: days.as_ref().map(|days| days.0.clone()).filter(|days| days.len() < 7).unwrap_or_default(),
+    }
 }
 
 fn answer(printer: &Printer, limits: &Limits) -> Result<(), Failure> {
@@ -102,9 +110,11 @@ fn lines(limits: &Limits, now: Rates) -> Vec<(String, String)> {
         ("storage", size(limits.storage_bytes)),
     ];
     for (number, window) in limits.schedule.iter().enumerate() {
-        let Window { from, to, up, down, paused } = *window;
+        let &Window { from, to, up, down, paused, ref days } = window;
+        let days: Vec<String> = days.iter().map(ToString::to_string).collect();
+        let on = if days.is_empty() { String::new() } else { format!(", {}", days.join(" ")) };
         let never = if is_ever_first(limits, number) { "" } else { " (never: earlier windows come first)" };
-        lines.push(("schedule", format!("{from}-{to} o'clock: {}{never}", rates(up, down, paused))));
+        lines.push(("schedule", format!("{from}-{to} o'clock{on}: {}{never}", rates(up, down, paused))));
     }
     if limits.schedule.is_empty() {
         lines.retain(|(label, _)| *label != "now");
@@ -137,6 +147,9 @@ fn line(row: &Moved) -> String {
 
 #[cfg(test)]
 mod tests {
+    use minimodel_companion::limits::schedule::LocalHour;
+    use minimodel_companion::model::Weekday;
+
     use super::*;
     use crate::args::RateSettings;
 
@@ -167,14 +180,21 @@ mod tests {
         let hours = |text: &str| text.parse().unwrap();
         let night = ScheduleAddArgs {
             hours: hours("22-7"),
+            days: Some("fri-sat".parse().unwrap()),
             up: Some(Setting::None),
             down: Some(Setting::To(1 << 20)),
             paused: false,
         };
-        let never = ScheduleAddArgs { hours: hours("23-5"), up: None, down: None, paused: true };
+        let never = ScheduleAddArgs {
+            hours: hours("23-5"),
+            days: "fri".parse().ok(),
+            up: None,
+            down: None,
+            paused: true,
+        };
         let mut limits = Limits { up: Some(1 << 10), ..Limits::default() };
         let shown = |limits: &Limits| -> Vec<String> {
-            let lines = lines(limits, rates_at(limits, 23));
+            let lines = lines(limits, rates_at(limits, LocalHour { day: Weekday::Fri, hour: 23 }));
             lines.into_iter().map(|(label, value)| format!("{label}: {value}")).collect()
         };
         assert_eq!(shown(&limits)[0], "rates: in no limit, out 1.0 KiB/s");
@@ -184,8 +204,8 @@ mod tests {
         assert_eq!(
             shown[6..],
             [
-                "schedule: 22-7 o'clock: in 1.0 MiB/s, out no limit",
-                "schedule: 23-5 o'clock: nothing moves (never: earlier windows come first)"
+                "schedule: 22-7 o'clock, fri sat: in 1.0 MiB/s, out no limit",
+                "schedule: 23-5 o'clock, fri: nothing moves (never: earlier windows come first)"
             ]
         );
     }

@@ -1,9 +1,9 @@
-//! Rate limits by the hour of the local day. Pure: the time and its zone are arguments.
+//! Rate limits by the hour of the local week. Pure: the time and its zone are arguments.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::model::{Limits, Rates, TransferLimits, Window};
+use crate::model::{Limits, Rates, TransferLimits, Weekday, Window};
 use crate::problem::{Problem, code};
 
 /// Most windows in a schedule: twice the hours of a day.
@@ -11,16 +11,25 @@ pub const MAX_WINDOWS: usize = 48;
 
 const HOUR_SECONDS: u64 = 3600;
 
-/// Hours to search for a change of rates: two days and a few for days on which clocks change; by then every window has begun
+/// Hours to search for a change of rates: eight days and a few for days on which clocks change; by then every window has begun
 /// once.
-const HOURS_AHEAD: u32 = 52;
+const HOURS_AHEAD: u32 = 196;
+
+/// An hour of the local week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalHour {
+    /// The day.
+    pub day: Weekday,
+    /// The hour of it, 0 to 23.
+    pub hour: u8,
+}
 
 /// Validates limits.
 ///
 /// # Errors
 ///
 /// The first broken rule: a rate, a number of slots or a daily quota of zero; more than [`MAX_WINDOWS`] windows; an hour that
-/// does not exist; a window that is empty, or that both pauses and has rates.
+/// does not exist; a window that is empty, that names a day twice, or that both pauses and has rates.
 pub fn validate(limits: &Limits) -> Result<(), Problem> {
     let pause = "to let nothing move, pause the transfer, or give the hours a paused window";
     rate("up", limits.up, pause)?;
@@ -68,7 +77,7 @@ fn slots(slots: Option<u16>) -> Result<(), Problem> {
 }
 
 fn check(number: usize, window: &Window) -> Result<(), Problem> {
-    let Window { from, to, up, down, paused } = *window;
+    let &Window { from, to, up, down, paused, ref days } = window;
     if from > 23 || to > 24 {
         let hint = "a window begins at an hour from 0 to 23 and ends at one from 0 to 24, as in 22-7";
         return Err(invalid(format!("window {number}, {from}-{to}, names an hour that there is not"), hint));
@@ -76,6 +85,10 @@ fn check(number: usize, window: &Window) -> Result<(), Problem> {
     if from == to {
         let hint = "0-24 is the whole day; a window that ends before it begins, as 22-7, goes over midnight";
         return Err(invalid(format!("window {number}, {from}-{to}, holds at no hour"), hint));
+    }
+    if days.iter().enumerate().any(|(at, day)| days[..at].contains(day)) {
+        let hint = "name each day once; without any it is every day";
+        return Err(invalid(format!("window {number}, {from}-{to}, names a day twice"), hint));
     }
     if paused && (up.is_some() || down.is_some()) {
         let hint = "give it rates, or let it pause";
@@ -90,15 +103,20 @@ fn invalid(error: impl Into<String>, hint: &str) -> Problem {
     Problem::new(code::INVALID, error, hint)
 }
 
-/// Returns true if the window holds at this hour.
-pub fn holds(window: &Window, hour: u8) -> bool {
-    let Window { from, to, .. } = *window;
-    if from < to { from <= hour && hour < to } else { from != to && (hour >= from || hour < to) }
+/// Returns true if the window holds at this hour. One that goes over midnight belongs to the day on which it begins.
+pub fn holds(window: &Window, at: LocalHour) -> bool {
+    let &Window { from, to, ref days, .. } = window;
+    let begins_on = |day| days.is_empty() || days.contains(&day);
+    if from < to {
+        begins_on(at.day) && from <= at.hour && at.hour < to
+    } else {
+        from != to && (begins_on(at.day) && at.hour >= from || begins_on(at.day.before()) && at.hour < to)
+    }
 }
 
-/// Returns the rates at an hour of the local day: those of the first window that holds, else the default ones.
-pub fn rates_at(limits: &Limits, hour: u8) -> Rates {
-    match limits.schedule.iter().find(|window| holds(window, hour)) {
+/// Returns the rates at an hour of the local week: those of the first window that holds, else the default ones.
+pub fn rates_at(limits: &Limits, at: LocalHour) -> Rates {
+    match limits.schedule.iter().find(|window| holds(window, at)) {
         Some(&Window { up, down, paused, .. }) => Rates { up, down, paused },
         None => Rates { up: limits.up, down: limits.down, paused: false },
     }
@@ -106,7 +124,8 @@ pub fn rates_at(limits: &Limits, hour: u8) -> Rates {
 
 /// Returns true if this window of the schedule, counted from 0, is the first one that holds at any hour.
 pub fn is_ever_first(limits: &Limits, number: usize) -> bool {
-    (0..24).any(|hour| limits.schedule.iter().position(|window| holds(window, hour)) == Some(number))
+    let mut hours = Weekday::ALL.into_iter().flat_map(|day| (0..24).map(move |hour| LocalHour { day, hour }));
+    hours.any(|at| limits.schedule.iter().position(|window| holds(window, at)) == Some(number))
 }
 
 /// Returns the time zone of the schedule, and whether it is the system's: UTC if that is unknown.
@@ -117,14 +136,19 @@ pub fn zone() -> (TimeZone, bool) {
     }
 }
 
-/// Returns the hour of the local day in the system's zone.
-pub fn local_hour(now_unix: u64) -> u8 {
+/// Returns the hour of the local week in the system's zone.
+pub fn local_hour(now_unix: u64) -> LocalHour {
     hour_in(now_unix, &zone().0)
 }
 
-/// The hour of the day in a zone, 0 to 23; 0 for times outside the calendar.
-fn hour_in(now_unix: u64, zone: &TimeZone) -> u8 {
-    timestamp(now_unix).and_then(|at| u8::try_from(zone.to_datetime(at).hour()).ok()).unwrap_or(0)
+/// The hour of the week in a zone; the first one for times outside the calendar.
+fn hour_in(now_unix: u64, zone: &TimeZone) -> LocalHour {
+    let local = timestamp(now_unix).map(|at| zone.to_datetime(at));
+    let day = local.and_then(|local| usize::try_from(local.weekday().to_monday_zero_offset()).ok());
+    LocalHour {
+        day: day.and_then(|day| Weekday::ALL.get(day).copied()).unwrap_or(Weekday::Mon),
+        hour: local.and_then(|local| u8::try_from(local.hour()).ok()).unwrap_or(0),
+    }
 }
 
 /// Returns when the rates next change; `None`: never.
@@ -174,6 +198,10 @@ mod tests {
         Window { from, to, up, ..Window::default() }
     }
 
+    fn monday(hour: u8) -> LocalHour {
+        LocalHour { day: Weekday::Mon, hour }
+    }
+
     fn unix(text: &str) -> u64 {
         text.parse::<Timestamp>().unwrap().as_second().try_into().unwrap()
     }
@@ -190,15 +218,33 @@ mod tests {
     #[test]
     fn first_matching_window_counts_and_windows_cross_midnight() {
         let limits = nights();
-        let up = |hour| rates_at(&limits, hour).up;
+        let up = |hour| rates_at(&limits, monday(hour)).up;
         assert_eq!([21, 22, 23, 0, 6].map(up), [Some(100), None, None, None, None]);
         assert_eq!([7, 11, 12].map(up), [Some(50), Some(50), Some(100)]);
-        assert_eq!(rates_at(&limits, 12), Rates { up: Some(100), down: Some(200), paused: false });
+        assert_eq!(rates_at(&limits, monday(12)), Rates { up: Some(100), down: Some(200), paused: false });
         // A window's rates replace the default ones: a rate that it does not name is unlimited.
-        assert_eq!(rates_at(&limits, 8).down, None);
+        assert_eq!(rates_at(&limits, monday(8)).down, None);
         let to_midnight = Limits { schedule: vec![window(22, 0, Some(1))], ..Limits::default() };
-        let hours: Vec<u8> = (0..24).filter(|&hour| rates_at(&to_midnight, hour).up.is_some()).collect();
+        let hours: Vec<u8> =
+            (0..24).filter(|&hour| rates_at(&to_midnight, monday(hour)).up.is_some()).collect();
         assert_eq!(hours, [22, 23]);
+    }
+
+    #[test]
+    fn window_holds_from_the_days_on_which_it_begins() {
+        let nights = Window { days: vec![Weekday::Fri, Weekday::Sat], ..window(22, 7, Some(1)) };
+        let mornings = Window { days: vec![Weekday::Sun], ..window(8, 12, Some(2)) };
+        let limits = Limits { schedule: vec![nights, mornings], ..Limits::default() };
+        let up = |day, hour| rates_at(&limits, LocalHour { day, hour }).up;
+        assert_eq!([(Weekday::Fri, 6), (Weekday::Fri, 22)].map(|(day, hour)| up(day, hour)), [None, Some(1)]);
+        assert_eq!([6, 7, 21, 23].map(|hour| up(Weekday::Sat, hour)), [Some(1), None, None, Some(1)]);
+        assert_eq!([6, 8, 12, 22].map(|hour| up(Weekday::Sun, hour)), [Some(1), Some(2), None, None]);
+        assert_eq!(up(Weekday::Mon, 6), None);
+        // 2026-06-01 is a Monday.
+        let next = |at: &str| next_change_unix(&limits, unix(at), &TimeZone::UTC).map(hours_of);
+        assert_eq!(next("2026-06-01T12:00:00Z").as_deref(), Some("2026-06-05T22:00:00Z"));
+        assert_eq!(next("2026-06-05T22:00:00Z").as_deref(), Some("2026-06-06T07:00:00Z"));
+        assert_eq!(next("2026-06-07T12:30:00Z").as_deref(), Some("2026-06-12T22:00:00Z"));
     }
 
     #[test]
@@ -226,6 +272,7 @@ mod tests {
             (with(window(1, 2, Some(0))), "up of window 1"),
             (with(Window { down: Some(0), ..window(1, 2, None) }), "down of window 1"),
             (with(Window { paused: true, ..window(1, 2, Some(9)) }), "pauses"),
+            (with(Window { days: vec![Weekday::Mon; 2], ..window(1, 2, None) }), "a day twice"),
         ];
         for (limits, word) in refused {
             let problem = validate(&limits).unwrap_err();
@@ -251,11 +298,13 @@ mod tests {
 
     #[test]
     fn hours_are_those_of_the_zone() {
-        assert_eq!(hour_in(NOON, &TimeZone::UTC), 12);
-        assert_eq!(hour_in(NOON, &TimeZone::fixed(Offset::constant(-13))), 23);
-        assert_eq!(hour_in(NOON, &TimeZone::posix(BERLIN).unwrap()), 14);
-        assert_eq!(hour_in(u64::MAX, &TimeZone::UTC), 0);
-        assert!(local_hour(NOON) < 24);
+        let hour = |zone| hour_in(NOON, &zone);
+        assert_eq!(hour(TimeZone::UTC), monday(12));
+        let west = hour(TimeZone::fixed(Offset::constant(-13)));
+        assert_eq!(west, LocalHour { day: Weekday::Sun, hour: 23 });
+        assert_eq!(hour(TimeZone::posix(BERLIN).unwrap()), monday(14));
+        assert_eq!(hour_in(u64::MAX, &TimeZone::UTC), monday(0));
+        assert!(local_hour(NOON).hour < 24);
     }
 
     #[test]
@@ -297,12 +346,16 @@ mod tests {
     proptest! {
         #[test]
         fn rates_hold_from_now_until_the_next_change(
-            windows in prop::collection::vec((0_u8..24, 0_u8..=24, prop::option::of(1_u64..3)), 0..5),
+            windows in prop::collection::vec((0_u8..24, 0_u8..=24, prop::option::of(1_u64..3), 0_usize..9), 0..5),
             ahead in 0_u64..400 * 86_400,
             zone in prop::sample::select(vec!["UTC0", BERLIN, LORD_HOWE, "EST5EDT,M3.2.0,M11.1.0"]),
         ) {
             let zone = TimeZone::posix(zone).unwrap();
-            let schedule = windows.into_iter().map(|(from, to, up)| window(from, to, up)).collect();
+            let window = |(from, to, up, day): (u8, u8, Option<u64>, usize)| Window {
+                days: Weekday::ALL.get(day).into_iter().copied().collect(),
+                ..window(from, to, up)
+            };
+            let schedule = windows.into_iter().map(window).collect();
             let limits = Limits { schedule, ..Limits::default() };
             let start = NOON + ahead;
             let rates = |at| rates_at(&limits, hour_in(at, &zone));

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::weekday::Weekday;
+
 /// Rates and slots of one transfer; none: only the common ones hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -63,6 +65,9 @@ pub struct Window {
     pub down: Option<u64>,
     /// Nothing moves.
     pub paused: bool,
+    /// The days on which it begins; none: every day.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<Weekday>,
 }
 
 /// What moved on a day between us and a peer.

@@ -14,6 +14,7 @@ mod records;
 mod status;
 mod transfer;
 pub mod validate;
+mod weekday;
 
 pub use self::chunks::{ChunkMap, MAX_CELLS, RateHistory, Span, USUAL_CELLS};
 pub(crate) use self::consent::ActionSchema;
@@ -27,3 +28,4 @@ pub use self::records::{
 };
 pub use self::status::{Event, Finding, Status};
 pub use self::transfer::{Cause, Endpoint, Kind, NewFetch, NewShare, Peer, State, Transfer};
+pub use self::weekday::{Weekday, WeekdayError};

@@ -64,7 +64,14 @@ fn new_limits() -> Limits {
         down: None,
         slots: Some(4),
         peer_day_bytes: Some(5),
-        schedule: vec![Window { from: 22, to: 6, up: None, down: Some(1), paused: true }],
+        schedule: vec![Window {
+            from: 22,
+            to: 6,
+            up: None,
+            down: Some(1),
+            paused: true,
+            days: vec![Weekday::Sun],
+        }],
         cache_bytes: Some(6),
         storage_bytes: Some(7),
     }

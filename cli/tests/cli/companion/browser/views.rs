@@ -95,6 +95,10 @@ fn furnished(alice: &House) -> House {
     bob.home.run(["seed", "--detach", "--consent", "serve", manifest, &path]).exits(0);
     let share = bob.transfers().last().unwrap()["id"].clone();
     bob.home.say(&format!("transfer pause {share}")).exits(0);
+    // Rates above what moves here.
+    for window in ["9-17 --days mon-fri --up 2MiB --down none", "22-7 --days fri,sat --up 1MiB --down 1MiB"] {
+        bob.home.say(&format!("limits schedule add {window}")).exits(0);
+    }
     let client = Client::find(&bob.home.own("state/companion")).unwrap().unwrap();
     let manifest = Some(String::from_utf8(bob.home.read("asked.minimodel")).unwrap());
     let (offers, out) = (vec![offers[2].clone()], Some(bob.home.path("other")));
