@@ -10,6 +10,7 @@
 //! The files of the page hold no secret and are given without a token, also to a link on another site that leads to them: what
 //! the page then shows and does needs a session.
 
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use axum::extract::{Request, State};
@@ -19,6 +20,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::api::answer::{Api, Connection, Refusal};
+use crate::api::document::{document, routes_of};
 use crate::api::page;
 use crate::api::request::{Caller, only};
 use crate::problem::code;
@@ -99,7 +101,7 @@ fn admit(api: &Api, request: &Request) -> Result<Caller, Refusal> {
         same_origin(headers, &host)?;
     }
     let is_open = OPEN.iter().any(|(open, at)| open == method && *at == path);
-    if is_file || is_open {
+    if is_file || is_open || is_open_to_others(method, path) {
         return Ok(Caller::Anyone);
     }
     let bearer = only(headers, &header::AUTHORIZATION).and_then(|value| {
@@ -124,6 +126,14 @@ fn admit(api: &Api, request: &Request) -> Result<Caller, Refusal> {
 fn without_head(allow: &HeaderValue) -> HeaderValue {
     let methods = allow.to_str().unwrap_or_default().split(',').filter(|method| method.trim() != "HEAD");
     HeaderValue::from_str(&methods.collect::<Vec<_>>().join(",")).unwrap_or_else(|_| allow.clone())
+}
+
+/// Returns true for a method that the route at an open path does not take: no route runs, and the answer says which are taken.
+fn is_open_to_others(method: &Method, path: &str) -> bool {
+    static TAKEN: OnceLock<Vec<(&str, String)>> = OnceLock::new();
+    let taken = || TAKEN.get_or_init(|| routes_of(&document()));
+    OPEN.iter().any(|(_, at)| *at == path)
+        && !taken().iter().any(|(takes, at)| *takes == method.as_str() && at == path)
 }
 
 fn is_served(method: &Method) -> bool {

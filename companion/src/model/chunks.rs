@@ -4,6 +4,8 @@ use minimodel::transfer;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::forms::SpanForm;
+
 /// Cells of a map if the request names no number.
 pub const USUAL_CELLS: u32 = 1_024;
 
@@ -98,8 +100,10 @@ impl Span {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RateHistory {
     /// Seconds over which it goes: 600 or 86400.
+    #[schema(value_type = SpanForm)]
     pub span: u64,
     /// Seconds from one point to the next: 1 or 144.
+    #[schema(minimum = 1, maximum = 144)]
     pub step_seconds: u64,
     /// When the first point begins.
     pub from_unix: u64,

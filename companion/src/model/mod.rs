@@ -7,6 +7,7 @@
 
 mod chunks;
 mod consent;
+mod forms;
 mod library;
 mod limits;
 mod publisher;
@@ -16,8 +17,11 @@ mod transfer;
 pub mod validate;
 
 pub use self::chunks::{ChunkMap, MAX_CELLS, RateHistory, Span, USUAL_CELLS};
-pub(crate) use self::consent::ActionSchema;
 pub use self::consent::{Announcement, Consent, Question};
+pub(crate) use self::forms::{
+    ActionSchema, BanIdForm, KeyForm, ManifestForm, PeerIdForm, PublisherIdForm, ReceiptIdForm, SpanForm,
+    SwarmIdForm, TimeForm,
+};
 pub use self::library::{Activated, Activation, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
 pub use self::limits::{Limits, Moved, Rates, TransferLimits, Window};
 pub use self::publisher::{KnownKey, Publisher, PublisherStanding};

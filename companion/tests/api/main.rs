@@ -12,6 +12,7 @@ mod bodies;
 mod boundary;
 mod calls;
 mod chunks;
+mod contract;
 mod documents;
 mod events;
 mod example;
