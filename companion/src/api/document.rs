@@ -8,7 +8,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, RefOr, Required, Response, Schema};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
-use crate::api::guard::OPEN;
+use crate::api::request::OPEN;
 use crate::api::{bounds, refusals, routes};
 use crate::model::Event;
 

@@ -22,12 +22,8 @@ use axum::response::{IntoResponse as _, Response};
 use crate::api::answer::{Api, Connection, Refusal};
 use crate::api::document::{document, routes_of};
 use crate::api::page;
-use crate::api::request::{Caller, only};
+use crate::api::request::{Caller, OPEN, only};
 use crate::problem::code;
-
-/// Routes that need no token: the health check with its proof, the OpenAPI document, and the exchange of a code for a session.
-pub(crate) const OPEN: [(Method, &str); 3] =
-    [(Method::GET, "/healthz"), (Method::GET, "/v1/openapi.json"), (Method::POST, "/v1/sessions")];
 
 /// Headers of every answer. `'self'` is for the companion's own page; nothing else is ever loaded, framed or sent to, and no text
 /// becomes markup or script.

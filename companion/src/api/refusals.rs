@@ -10,14 +10,17 @@ use crate::problem::Problem;
 /// Every status of a refusal, and when it is given.
 const WORDS: [(&str, &str); 15] = [
     ("400", "What is asked for cannot be; or the body is no JSON, or the query is wrong."),
-    ("401", "The token is missing or wrong."),
-    ("403", "Consent is missing or was refused; or the request comes from another site."),
+    ("401", "The token is missing or wrong, or its session has ended; or the code is not good."),
+    (
+        "403",
+        "Consent is missing or was refused; or a session of the page may not do this; or another site asks.",
+    ),
     ("404", "Nothing has that id or name."),
     ("408", "The body did not come in time."),
     ("409", "Another process or transfer holds it."),
     ("412", "The manifest is not signed as is known of its publisher, and that was not accepted."),
     ("413", "The body is broken off, or too long."),
-    ("415", "A change without `content-type: application/json`."),
+    ("415", "A body without `content-type: application/json`."),
     ("421", "The request is for another host."),
     ("422", "Bytes, a manifest, an offer or a record is not valid; or the body has another shape."),
     ("429", "A quota or rate rule was reached."),

@@ -9,8 +9,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::chunks::Span;
-use super::validate::MAX_PATH;
+/// Longest path, in characters.
+pub(super) const MAX_PATH: usize = 4096;
 
 /// The schema of an [`Action`], which is the library's own type.
 #[derive(Debug)]
@@ -29,24 +29,6 @@ impl PartialSchema for ActionSchema {
 impl ToSchema for ActionSchema {
     fn name() -> Cow<'static, str> {
         "Action".into()
-    }
-}
-
-/// The schema of the seconds over which a history goes.
-#[derive(Debug)]
-pub(crate) struct SpanForm;
-
-impl PartialSchema for SpanForm {
-    fn schema() -> RefOr<Schema> {
-        let all = [Span::Minutes, Span::Day].map(Span::seconds);
-        let object = ObjectBuilder::new().schema_type(Type::Integer).enum_values(Some(all));
-        object.minimum(Some(all[0])).maximum(Some(all[1])).description(Some("Ten minutes or a day.")).into()
-    }
-}
-
-impl ToSchema for SpanForm {
-    fn name() -> Cow<'static, str> {
-        "Span".into()
     }
 }
 

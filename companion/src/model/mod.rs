@@ -19,8 +19,8 @@ pub mod validate;
 pub use self::chunks::{ChunkMap, MAX_CELLS, RateHistory, Span, USUAL_CELLS};
 pub use self::consent::{Announcement, Consent, Question};
 pub(crate) use self::forms::{
-    ActionSchema, BanIdForm, KeyForm, ManifestForm, PeerIdForm, PublisherIdForm, ReceiptIdForm, SpanForm,
-    SwarmIdForm, TimeForm,
+    ActionSchema, BanIdForm, KeyForm, ManifestForm, PeerIdForm, PublisherIdForm, ReceiptIdForm, SwarmIdForm,
+    TimeForm,
 };
 pub use self::library::{Activated, Activation, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
 pub use self::limits::{Limits, Moved, Rates, TransferLimits, Window};

@@ -10,6 +10,7 @@ use minimodel_wire::limits::MAX_OFFER_ADDRESSES;
 use minimodel_wire::{PeerId, SignedOffer};
 
 use super::chunks::MAX_CELLS;
+use super::forms::MAX_PATH;
 use super::{Activation, Consent, NewEntry, NewFetch, NewShare, Span};
 use crate::problem::{Problem, code};
 
@@ -18,9 +19,6 @@ pub const MAX_OFFERS: usize = 64;
 
 /// Most peers of one allow list.
 pub const MAX_ALLOW: usize = 1024;
-
-/// Longest path, in characters.
-pub const MAX_PATH: usize = 4096;
 
 /// Checks a fetch; its sources must be offers.
 ///
@@ -223,7 +221,7 @@ pub fn offer(text: &str) -> Result<(), Problem> {
     Err(Problem::new(code::INVALID, format!("`{}` is no offer", ascii(text)), hint).because(error))
 }
 
-/// Checks a path: absolute, because the companion's working folder is not the client's, without NUL, and of [`MAX_PATH`]
+/// Checks a path: absolute, because the companion's working folder is not the client's, without NUL, and of 4,096
 /// characters at most.
 ///
 /// # Errors

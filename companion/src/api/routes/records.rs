@@ -28,7 +28,7 @@ pub struct Pinned {
 }
 
 /// Receipts of the library's entries and of transfers that are done.
-#[utoipa::path(get, path = "/v1/receipts", responses((status = 200, body = Vec<ReceiptLine>), (status = 422)))]
+#[utoipa::path(get, path = "/v1/receipts", responses((status = 200, body = Vec<ReceiptLine>), (status = 422), (status = 507)))]
 pub(crate) async fn receipts(State(api): State<Api>) -> Outcome<Json<Vec<ReceiptLine>>> {
     api.long(|service| service.receipts()).await.map(Json)
 }
@@ -36,7 +36,7 @@ pub(crate) async fn receipts(State(api): State<Api>) -> Outcome<Json<Vec<Receipt
 /// One receipt: its checks, its peers and its text.
 #[utoipa::path(
     get, path = "/v1/receipts/{id}", params(("id" = ReceiptIdForm, Path)),
-    responses((status = 200, body = ReceiptText), (status = 422))
+    responses((status = 200, body = ReceiptText), (status = 422), (status = 507))
 )]
 pub(crate) async fn receipt(State(api): State<Api>, Name(id): Name) -> Outcome<Json<ReceiptText>> {
     api.quick(move |service| service.receipt(&id)).await.map(Json)
