@@ -7,6 +7,7 @@
 
 mod chunks;
 mod consent;
+mod folders;
 mod forms;
 mod library;
 mod limits;
@@ -18,9 +19,10 @@ pub mod validate;
 
 pub use self::chunks::{ChunkMap, MAX_CELLS, RateHistory, Span, USUAL_CELLS};
 pub use self::consent::{Announcement, Consent, Question};
+pub use self::folders::{FileEntry, Files};
 pub(crate) use self::forms::{
-    ActionSchema, BanIdForm, KeyForm, ManifestForm, PeerIdForm, PublisherIdForm, ReceiptIdForm, SwarmIdForm,
-    TimeForm,
+    ActionSchema, BanIdForm, KeyForm, ManifestForm, PathForm, PeerIdForm, PublisherIdForm, ReceiptIdForm,
+    SwarmIdForm, TimeForm,
 };
 pub use self::library::{Activated, Activation, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
 pub use self::limits::{Limits, Moved, Rates, TransferLimits, Window};

@@ -16,6 +16,7 @@ mod contract;
 mod documents;
 mod events;
 mod example;
+mod folders;
 mod memory;
 mod metrics;
 mod proof;
