@@ -9,6 +9,7 @@ mod companion;
 pub mod db;
 pub mod doctor;
 mod files;
+pub mod folders;
 pub mod history;
 mod host;
 pub mod library;

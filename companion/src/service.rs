@@ -1,12 +1,14 @@
 //! The calls of the companion, answered in the daemon's process ([`crate::companion`]) or over the local interface
 //! ([`crate::client`]).
 
+use std::path::Path;
+
 use minimodel::consent::{Grant, LogEntry, LogVerdict, NewGrant};
 
 use crate::model::{
-    Activated, Activation, Announcement, ChunkMap, Consent, Entry, Finding, Fits, KnownBan, KnownPublisher,
-    Limits, Moved, NewEntry, NewFetch, NewShare, Pruned, RateHistory, ReceiptLine, ReceiptText, Span, Status,
-    Transfer, TransferLimits,
+    Activated, Activation, Announcement, ChunkMap, Consent, Entry, Files, Finding, Fits, KnownBan,
+    KnownPublisher, Limits, Moved, NewEntry, NewFetch, NewShare, Pruned, RateHistory, ReceiptLine,
+    ReceiptText, Span, Status, Transfer, TransferLimits,
 };
 use crate::problem::Problem;
 
@@ -108,6 +110,9 @@ pub trait Service: Send + Sync {
     fn rollback(&self, model_id: &str) -> Answer<Activated>;
     /// Compares a manifest's requirements with this machine.
     fn fits(&self, manifest: &str) -> Answer<Fits>;
+
+    /// Lists a folder that the user allowed for choosing a file; `None`: which folders these are.
+    fn files(&self, under: Option<&Path>) -> Answer<Files>;
 
     /// Diagnoses faults and slow transfers.
     fn doctor(&self) -> Answer<Vec<Finding>>;

@@ -1,7 +1,10 @@
 /** Fields for a file or a folder of this machine. */
-import { useState } from '../vendor/hooks.js';
-import { Field } from './actions.js';
-import { html } from './pieces.js';
+import { choices } from '../pure/library.js';
+import { size } from '../pure/words.js';
+import { useEffect, useRef, useState } from '../vendor/hooks.js';
+import { Field, cmd } from './actions.js';
+import { useAnswer } from './answer.js';
+import { html, load, o } from './pieces.js';
 
 /** Largest manifest, bytes. */
 const MOST = 65_536;
@@ -19,4 +22,17 @@ export function ManifestField({ onRead }) {
 /** A field for a path on the companion's machine. */
 export function PathField({ label, path, onPick }) {
   return html`<${Field} label=${label} value=${path} onInput=${onPick} hint="The whole path on the companion’s machine." />`;
+}
+
+/** A field for a model file, which can also be chosen in a folder that the user allowed: a press for the folder, one for the file. */
+export function FileField({ path, onPick }) {
+  const [under, open] = useState(/** @type {string | undefined} */ (undefined));
+  const place = useRef(/** @type {any} */ (null));
+  const listed = useAnswer('GET /v1/files', { under });
+  // The pressed button goes with its list.
+  useEffect(() => under && place.current.focus(), [under]);
+  const folder = (path, name = path) => html`<li key=${path}><button type="button" onClick=${() => open(path)}>${o(name)}</button></li>`;
+  return html`<${PathField} label="Model file" path=${path} onPick=${onPick} /><div role="group" aria-label="Choose a model file"><p class="hint" ref=${place} tabindex="-1">Or choose it in ${under ? o(under) : 'a folder'}:</p>
+    ${load(listed, (files) => files.roots.length === 0 ? html`<p>No folder is allowed for that. ${cmd('companion', 'folders', 'add', 'PATH')}</p>` : html`<ul class="picks">${files.roots.map((root) => folder(root))}
+      ${choices(files).map((it) => it.is_dir ? folder(it.path, `${it.name}/`) : html`<li key=${it.path}><button type="button" aria-pressed=${path === it.path} onClick=${() => onPick(it.path)}>${o(it.name)}, ${size(it.bytes)}</button></li>`)}</ul>${files.more && html`<p>There are more; type the path.</p>`}`)}</div>`;
 }

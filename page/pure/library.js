@@ -24,6 +24,9 @@ export function fit({ fits, checks }) {
   return checks.some((it) => it.outcome === 'unknown') ? ['rests', 'unknown'] : ['done', 'fits'];
 }
 
+/** The folders and models among files; manifests are read by the browser. @param {Api.Files} files */
+export const choices = ({ entries }) => entries.filter((it) => it.is_dir || it.name.endsWith('.slm'));
+
 /** Whether all words of a text occur. */
 export const matches = (text, ...all) => text.toLowerCase().split(/\s+/).every((word) => all.join(' ').toLowerCase().includes(word));
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { binding, dayWords, ratesWords, week } from '../pure/hours.js';
-import { cacheParts, eviction, fit, matches } from '../pure/library.js';
+import { cacheParts, choices, eviction, fit, matches } from '../pure/library.js';
 import { fields, provenance, signature, signer, toAccept } from '../pure/manifest.js';
 import { means, polylines, top } from '../pure/plot.js';
 import { readQr } from '../pure/qr.js';
@@ -90,4 +90,9 @@ test('a report names no peer, address or home', () => {
 
 test('time that was not idle is time in which bytes moved', () => {
   assert.deepEqual(timeParts([transfer({ idle_seconds: { choked: 30, disk: 0.5, quota: 40 } })]), [['', 29.5], ['quota', 40], ['choked', 30]]);
+});
+
+test('folders and models can be chosen, manifests and the like cannot', () => {
+  const names = (name) => choices({ roots: ['/a'], more: false, entries: [{ name, path: `/a/${name}`, is_dir: name === 'b.minimodel.d', bytes: 1 }] }).length;
+  assert.deepEqual(['m.slm', 'b.minimodel.d', 'm.minimodel', 'slm', 'm.SLM'].map(names), [1, 1, 0, 0, 0]);
 });

@@ -1,6 +1,6 @@
 /** The form that adds a file of the user's own. */
 import { call, check, facts, form, goTo, html, o, panel, problemBox, useCall, useState } from '../kit.js';
-import { ManifestField, PathField } from '../parts/paths.js';
+import { FileField, ManifestField } from '../parts/paths.js';
 import { fields, provenance, signer } from '../pure/manifest.js';
 
 export function AddForm() {
@@ -15,7 +15,7 @@ export function AddForm() {
   const submit = () => run(async () => goTo('models', (await call('POST /v1/library', {}, body)).id), 'Added.');
   return panel('Add a file of yours', form(submit, html`<${ManifestField} onRead=${read} />
     ${manifest && html`<p><strong>${o(said.get('model.id'))} ${o(said.get('model.version'))}</strong> by ${o(said.get('publisher.id'))}</p>${facts(provenance(said).map(([label, value]) => [label, o(value)]))}`}
-    <${PathField} label="Model file" path=${path} onPick=${pick} /><p class="hint">It is read in full and stays where it is. Without a file the manifest alone is added.</p>
+    <${FileField} path=${path} onPick=${pick} /><p class="hint">It is read in full and stays where it is. Without a file the manifest alone is added.</p>
     ${problemBox(problem)}${problem?.status === 412 && check(isAccepted, () => accept(isAccepted ? null : (key ?? null)), html`Accept the signer ${o(key)}`)}
     <button class="main" disabled=${isBusy || !manifest}>${isBusy ? 'Checking the file…' : 'Check and add'}</button>`));
 }

@@ -1,5 +1,7 @@
 //! Arguments of the verbs around the companion.
 
+use std::path::PathBuf;
+
 use clap::{ArgGroup, Args, Subcommand};
 
 /// Whether a companion that runs takes the work over.
@@ -33,6 +35,8 @@ pub(crate) enum CompanionAction {
     Status,
     /// Show who uses its page in a browser, or end that
     Sessions(SessionsArgs),
+    /// Folders in which its page may let you choose a file; none at first
+    Folders(FoldersArgs),
     /// Let the system start it with each of your sessions; asks first
     Install(CompanionInstallArgs),
     /// Take back what install did; asks first
@@ -82,6 +86,32 @@ pub(crate) struct RevokeSessionArgs {
     /// All of them
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+/// `minimodel companion folders`.
+#[derive(Debug, Args)]
+pub(crate) struct FoldersArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<FoldersAction>,
+}
+
+/// What to do with the folders for choosing a file.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FoldersAction {
+    /// Allow a folder: names and lengths of the model files there and below are told
+    Add(FolderArgs),
+    /// Take that back
+    Remove(FolderArgs),
+    /// Say which are allowed
+    List,
+}
+
+/// The folder to allow, or not any more.
+#[derive(Debug, Args)]
+pub(crate) struct FolderArgs {
+    /// The folder
+    #[arg(value_name = "PATH")]
+    pub(crate) folder: PathBuf,
 }
 
 /// `minimodel companion install`.

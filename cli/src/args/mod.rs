@@ -14,8 +14,8 @@ mod transfer;
 mod value;
 
 pub(crate) use companion::{
-    CompanionAction, CompanionArgs, CompanionInstallArgs, CompanionRunArgs, HandingOptions, OpenArgs,
-    RevokeSessionArgs, ServiceOptions, SessionsAction, SessionsArgs,
+    CompanionAction, CompanionArgs, CompanionInstallArgs, CompanionRunArgs, FoldersAction, FoldersArgs,
+    HandingOptions, OpenArgs, RevokeSessionArgs, ServiceOptions, SessionsAction, SessionsArgs,
 };
 pub(crate) use consent::{
     AnnounceArgs, AnnounceOnArgs, AnnounceVerb, ConsentArgs, ConsentGrantArgs, ConsentVerb,

@@ -1,5 +1,6 @@
 //! `minimodel companion`: the service that keeps a user's models.
 
+mod folders;
 mod service;
 mod sessions;
 
@@ -46,6 +47,7 @@ pub(crate) fn run(args: &CompanionArgs, context: &Context) -> Result<(), Failure
         CompanionAction::Stop => stop(context),
         CompanionAction::Status => status(context),
         CompanionAction::Sessions(args) => sessions::run(args, context),
+        CompanionAction::Folders(args) => folders::run(args, context),
         CompanionAction::Install(args) => service::install(args, context),
         CompanionAction::Uninstall(options) => service::uninstall(options, context),
     }

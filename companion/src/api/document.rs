@@ -3,13 +3,14 @@
 use std::sync::OnceLock;
 
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, Content, InfoBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{PartialSchema as _, ToSchema};
+use utoipa::openapi::{Components, InfoBuilder, OpenApi, RefOr, Required, Response, Schema};
+use utoipa::{PartialSchema as _, ToSchema as _};
 
-use crate::api::guard::OPEN;
-use crate::api::routes;
-use crate::problem::Problem;
+use crate::api::request::OPEN;
+use crate::api::{bounds, refusals, routes};
+use crate::model::Event;
 
 /// The name of the token's security scheme in the document.
 const TOKEN: &str = "token";
@@ -25,15 +26,18 @@ pub fn document() -> OpenApi {
         ))
         .build();
     let components = document.components.get_or_insert_with(Components::new);
-    components.schemas.insert(Problem::name().into_owned(), Problem::schema());
+    components.schemas.extend([refusals::schema()]);
+    // In answers it is text: the data of a StreamedEvent.
+    components.schemas.insert(Event::name().into_owned(), Event::schema());
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.security_schemes.insert(TOKEN.to_owned(), RefOr::T(scheme));
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations_mut(item) {
             let is_open = OPEN.iter().any(|(open, at)| open.as_str() == method && at == path);
-            finish(operation, is_open);
+            finish(method, operation, is_open);
         }
     }
+    bounds::add(&mut document);
     document
 }
 
@@ -63,8 +67,10 @@ fn operations_mut(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
     all.into_iter().filter_map(|(name, operation)| Some((name, operation?))).collect()
 }
 
-/// Adds what holds for all routes: each may answer with a problem, and all but the open ones need the token.
-fn finish(operation: &mut Operation, is_open: bool) {
+/// Adds what holds for all routes: how each may refuse, and that all but the open ones need the token.
+fn finish(method: &str, operation: &mut Operation, is_open: bool) {
+    refusals::add(method, operation, is_open);
+    operation.request_body.iter_mut().for_each(without_null);
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(Response { description, .. }) = response
             && description.is_empty()
@@ -72,13 +78,21 @@ fn finish(operation: &mut Operation, is_open: bool) {
             "How it stands then.".clone_into(description);
         }
     }
-    let problem = ResponseBuilder::new()
-        .description("What went wrong, and the next step.")
-        .content("application/json", Content::new(Some(Ref::from_schema_name(Problem::name()))))
-        .build();
-    operation.responses.responses.insert("default".to_owned(), RefOr::T(problem));
     operation.tags = None;
     if !is_open {
         operation.security = Some(vec![SecurityRequirement::new(TOKEN, Vec::<String>::new())]);
+    }
+}
+
+/// A body that may be left out cannot be `null` instead, as the schema of its `Option` would have it.
+fn without_null(body: &mut RefOr<RequestBody>) {
+    let RefOr::T(body) = body else { return };
+    for content in body.content.values_mut() {
+        if let RefOr::T(content) = content
+            && let Some(RefOr::T(Schema::OneOf(either))) = &content.schema
+        {
+            content.schema = either.items.iter().find(|item| matches!(item, RefOr::Ref(_))).cloned();
+            body.required = Some(Required::False);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `GET /v1/events`: a snapshot of all transfers, then every change, as Server-Sent Events.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -10,6 +11,9 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::answer::{Api, Outcome, QueryParams, crowded};
 use crate::api::looked_at::LookedAt;
@@ -19,6 +23,30 @@ use crate::model::{Event, USUAL_CELLS, validate};
 
 /// Events buffered for one client; beyond them its position in the broadcast queue of all clients waits.
 const AHEAD: usize = 16;
+
+/// The schema of an event in the stream.
+#[derive(Debug)]
+pub(crate) struct StreamedEvent;
+
+impl PartialSchema for StreamedEvent {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let data = text().content_media_type("application/json").description(Some("An Event, as JSON."));
+        let id = text().pattern(Some(r"^\d+$")).description(Some("Counts from 1 in each stream."));
+        let event = text().pattern(Some("^[a-z]+$")).description(Some("The kind of the event."));
+        let object = ObjectBuilder::new().property("data", data).property("event", event).property("id", id);
+        object
+            .required("data")
+            .description(Some("An event as a client of Server-Sent Events sees it."))
+            .into()
+    }
+}
+
+impl ToSchema for StreamedEvent {
+    fn name() -> Cow<'static, str> {
+        "StreamedEvent".into()
+    }
+}
 
 /// The query of the stream.
 #[derive(Debug, Deserialize)]
@@ -37,8 +65,8 @@ pub(crate) struct Asked {
         ("chunks" = Option<u64>, Query, description = "A transfer: `chunks` events show the map of its chunks."),
         ("cells" = Option<u32>, Query, minimum = 1, maximum = 4096, description = "Cells of that map; 1024 if left out."),
     ),
-    responses((status = 200, content_type = "text/event-stream", body = Event,
-        description = "A stream: `event` is the kind, `id` counts, `data` is one Event."))
+    responses((status = 200, content_type = "text/event-stream", body = StreamedEvent,
+        description = "A stream: `event` is the kind, `id` counts, `data` is one Event."), (status = 404))
 )]
 pub(crate) async fn events(
     State(api): State<Api>,

@@ -10,7 +10,7 @@
 //! The files of the page hold no secret and are given without a token, also to a link on another site that leads to them: what
 //! the page then shows and does needs a session.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
@@ -19,13 +19,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::api::answer::{Api, Connection, Refusal, crowded, unauthorized};
+use crate::api::document::{document, routes_of};
 use crate::api::page;
-use crate::api::request::{Caller, only};
+use crate::api::request::{Caller, OPEN, only};
 use crate::problem::{Problem, code};
-
-/// Routes that need no token: the health check with its proof, the OpenAPI document, and the exchange of a code for a session.
-pub(crate) const OPEN: [(Method, &str); 3] =
-    [(Method::GET, "/healthz"), (Method::GET, "/v1/openapi.json"), (Method::POST, "/v1/sessions")];
 
 /// Header of a request of the page: fresh random text, at most [`MAX_NONCE`] bytes.
 const NONCE: HeaderName = HeaderName::from_static("minimodel-nonce");
@@ -144,7 +141,7 @@ fn caller(api: &Api, connection: &Connection, request: &Request) -> Result<Calle
         same_origin(headers, &host)?;
     }
     let is_open = OPEN.iter().any(|(open, at)| open == method && *at == path);
-    if is_file || is_open {
+    if is_file || is_open || is_open_to_others(method, path) {
         return Ok(Caller::Anyone);
     }
     let bearer = only(headers, &header::AUTHORIZATION).and_then(|value| {
@@ -162,6 +159,14 @@ fn caller(api: &Api, connection: &Connection, request: &Request) -> Result<Calle
 fn without_head(allow: &HeaderValue) -> HeaderValue {
     let methods = allow.to_str().unwrap_or_default().split(',').filter(|method| method.trim() != "HEAD");
     HeaderValue::from_str(&methods.collect::<Vec<_>>().join(",")).unwrap_or_else(|_| allow.clone())
+}
+
+/// Returns true for a method that the route at an open path does not take: no route runs, and the answer says which are taken.
+fn is_open_to_others(method: &Method, path: &str) -> bool {
+    static TAKEN: OnceLock<Vec<(&str, String)>> = OnceLock::new();
+    let taken = || TAKEN.get_or_init(|| routes_of(&document()));
+    OPEN.iter().any(|(_, at)| *at == path)
+        && !taken().iter().any(|(takes, at)| *takes == method.as_str() && at == path)
 }
 
 fn is_served(method: &Method) -> bool {

@@ -2,12 +2,14 @@
 
 pub(crate) mod access;
 mod answer;
+mod bounds;
 mod document;
 mod events;
 mod guard;
 mod looked_at;
 mod metrics;
 mod page;
+mod refusals;
 mod request;
 mod routes;
 mod server;

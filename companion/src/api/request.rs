@@ -1,7 +1,12 @@
 //! What the guard finds out about a request, for the routes.
 
 use axum::http::HeaderMap;
+use axum::http::Method;
 use axum::http::header::HeaderName;
+
+/// Routes that need no token: the health check with its proof, the OpenAPI document, and the exchange of a code for a session.
+pub(crate) const OPEN: [(Method, &str); 3] =
+    [(Method::GET, "/healthz"), (Method::GET, "/v1/openapi.json"), (Method::POST, "/v1/sessions")];
 
 /// Who sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use minimodel::consent::{self, Action};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{self, ActionSchema, Consent, validate};
+use crate::model::{self, ActionSchema, Consent, PeerIdForm, SwarmIdForm, TimeForm, validate};
 use crate::problem::Problem;
 
 /// Whether a grant still permits something.
@@ -31,8 +31,10 @@ pub struct Grant {
     #[schema(value_type = ActionSchema)]
     pub action: Action,
     /// The swarm it is for; none: any model.
+    #[schema(value_type = Option<SwarmIdForm>)]
     pub model: Option<String>,
     /// The peer it is for; none: any peer.
+    #[schema(value_type = Option<PeerIdForm>)]
     pub peer: Option<String>,
     /// When it ends.
     pub expires_unix: Option<u64>,
@@ -41,6 +43,7 @@ pub struct Grant {
     /// Payload bytes that have.
     pub used_bytes: u64,
     /// When it was given.
+    #[schema(value_type = TimeForm)]
     pub given_utc: String,
     /// How: `flag`, `prompt`, `api`.
     pub by: String,
@@ -56,9 +59,11 @@ pub struct NewGrant {
     pub consent: Consent,
     /// The swarm; none: any model.
     #[serde(default)]
+    #[schema(value_type = Option<SwarmIdForm>)]
     pub model: Option<String>,
     /// The peer; none: any peer.
     #[serde(default)]
+    #[schema(value_type = Option<PeerIdForm>)]
     pub peer: Option<String>,
 }
 
@@ -68,6 +73,7 @@ pub struct LogEntry {
     /// Its number.
     pub number: u64,
     /// When.
+    #[schema(value_type = TimeForm)]
     pub time_utc: String,
     /// What happened: `grant`, `revoke`, or `given` for a verb's own consent, which ends with its run.
     pub kind: String,
@@ -92,8 +98,10 @@ pub struct LogVerdict {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionCode {
     /// For the fragment of an address: 32 lowercase hex digits.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
     pub code: String,
     /// The same for typing: 8 letters and digits.
+    #[schema(pattern = "^[0-9A-HJKMNP-TV-Z]{8}$")]
     pub typed: String,
     /// Address of the page, by a name of this start of the companion: an origin in which no other program has left anything.
     pub page: String,
@@ -106,6 +114,7 @@ pub struct SessionCode {
 #[serde(deny_unknown_fields)]
 pub struct NewSession {
     /// The code, in either form.
+    #[schema(max_length = 64)]
     pub code: String,
 }
 
@@ -115,6 +124,7 @@ pub struct OpenedSession {
     /// Its number.
     pub id: u64,
     /// Its token, 64 lowercase hex digits; it is told here alone.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
     pub token: String,
 }
 
@@ -124,8 +134,10 @@ pub struct Session {
     /// Its number.
     pub id: u64,
     /// When it began.
+    #[schema(value_type = TimeForm)]
     pub created_utc: String,
     /// When a request came with its token last.
+    #[schema(value_type = TimeForm)]
     pub last_used_utc: String,
     /// It is the session of this very request.
     pub current: bool,

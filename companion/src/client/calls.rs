@@ -1,5 +1,7 @@
 //! Each call of [`Service`] as a request to its route; `api::routes` is the server side.
 
+use std::path::Path;
+
 use minimodel::consent::{Grant, LogEntry, LogVerdict, NewGrant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,9 +11,9 @@ use super::{Client, Patience, read, text};
 use crate::api::types;
 use crate::api::{Fitted, Kept, Pinned};
 use crate::model::{
-    Activated, Activation, Announcement, ChunkMap, Consent, Entry, Finding, Fits, KnownBan, KnownPublisher,
-    Limits, Moved, NewEntry, NewFetch, NewShare, Pruned, RateHistory, ReceiptLine, ReceiptText, Span, Status,
-    Transfer, TransferLimits,
+    Activated, Activation, Announcement, ChunkMap, Consent, Entry, Files, Finding, Fits, KnownBan,
+    KnownPublisher, Limits, Moved, NewEntry, NewFetch, NewShare, Pruned, RateHistory, ReceiptLine,
+    ReceiptText, Span, Status, Transfer, TransferLimits,
 };
 use crate::service::{Answer, Service};
 
@@ -241,6 +243,11 @@ impl Service for Client {
         self.post("/v1/fits", &Fitted { manifest: manifest.to_owned() })
     }
 
+    fn files(&self, under: Option<&Path>) -> Answer<Files> {
+        let query = under.map(|under| format!("?under={}", segment(&under.to_string_lossy())));
+        self.get(&format!("/v1/files{}", query.unwrap_or_default()))
+    }
+
     fn doctor(&self) -> Answer<Vec<Finding>> {
         read(self.send(&Method::GET, "/v1/doctor", Patience::Long, &())?)
     }
@@ -250,7 +257,7 @@ fn list<B: Into<T>, T>(bodies: Vec<B>) -> Vec<T> {
     bodies.into_iter().map(Into::into).collect()
 }
 
-/// Encodes a text as one segment of a path: RFC 3986 section 2.1, all but unreserved characters percent-encoded.
+/// Encodes a text as one segment of a path or one value of a query: RFC 3986 section 2.1, all but unreserved characters percent-encoded.
 fn segment(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),

@@ -9,10 +9,11 @@ use minimodel_verifier::Manifest;
 use super::Companion;
 use super::row::parse;
 use crate::doctor;
+use crate::folders::AllowedFolders;
 use crate::limits::{ledger, schedule};
 use crate::model::validate;
 use crate::model::{
-    Activated, Activation, Announcement, ChunkMap, Consent, Entry, EntryState, Event, Finding, Fits,
+    Activated, Activation, Announcement, ChunkMap, Consent, Entry, EntryState, Event, Files, Finding, Fits,
     KnownBan, KnownPublisher, Limits, Moved, NewEntry, NewFetch, NewShare, Pruned, RateHistory, ReceiptLine,
     ReceiptText, Span, Status, Transfer, TransferLimits,
 };
@@ -257,6 +258,10 @@ impl Service for Companion {
 
     fn fits(&self, manifest: &str) -> Answer<Fits> {
         Ok(self.core.library.fits(&parse(manifest)?))
+    }
+
+    fn files(&self, under: Option<&Path>) -> Answer<Files> {
+        AllowedFolders::below(&self.core.places.folder).files(under)
     }
 
     fn doctor(&self) -> Answer<Vec<Finding>> {

@@ -1,6 +1,6 @@
 //! History of rates: ten minutes at a second a point and a day at 144 seconds a point, for each transfer and for all together.
 //!
-//! It is bounded ([`MAX_KEPT`] transfers, the rings of [`ring`]) and kept in rows of the database, which are written at most once a
+//! It is bounded (`MAX_KEPT` transfers, the rings of `ring`) and kept in rows of the database, which are written at most once a
 //! minute and at the end.
 
 mod ring;

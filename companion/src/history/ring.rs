@@ -26,7 +26,7 @@ impl Point {
 }
 
 /// The means of the newest slots, at most [`POINTS`]. A slot is a time divided by the step; one in which nothing ran has no mean.
-/// It is stored as [`Stored`].
+/// It is stored as `Stored`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Stored", into = "Stored")]
 pub struct Ring {

@@ -2,7 +2,9 @@
 
 use minimodel::transfer;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Cells of a map if the request names no number.
 pub const USUAL_CELLS: u32 = 1_024;
@@ -94,12 +96,25 @@ impl Span {
     }
 }
 
+/// A span is its seconds in JSON.
+impl PartialSchema for Span {
+    fn schema() -> RefOr<Schema> {
+        let all = [Self::Minutes, Self::Day].map(Self::seconds);
+        let object = ObjectBuilder::new().schema_type(Type::Integer).enum_values(Some(all));
+        object.minimum(Some(all[0])).maximum(Some(all[1])).description(Some("Ten minutes or a day.")).into()
+    }
+}
+
+impl ToSchema for Span {}
+
 /// The rates of a transfer, or of all together, over a span of time. Both lists have 600 points, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RateHistory {
     /// Seconds over which it goes: 600 or 86400.
+    #[schema(value_type = Span)]
     pub span: u64,
     /// Seconds from one point to the next: 1 or 144.
+    #[schema(minimum = 1, maximum = 144)]
     pub step_seconds: u64,
     /// When the first point begins.
     pub from_unix: u64,

@@ -1,42 +1,21 @@
 //! Consents that a user gives with a transfer, the questions for them, and announcements. Grants and the log are those of
 //! [`minimodel::consent`].
 
-use std::borrow::Cow;
-
 use minimodel::consent::Action;
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
-/// The schema of an [`Action`], which is the library's own type.
-#[derive(Debug)]
-pub(crate) struct ActionSchema;
-
-impl PartialSchema for ActionSchema {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .description(Some("What can be agreed to; there is no action that stands for all."))
-            .enum_values(Some(Action::ALL.map(Action::as_str)))
-            .into()
-    }
-}
-
-impl ToSchema for ActionSchema {
-    fn name() -> Cow<'static, str> {
-        "Action".into()
-    }
-}
+use super::forms::{ActionSchema, OfferForm, SignerForm, TimeForm, WayForm};
 
 /// A consent as its user gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Consent {
-    /// To what.
-    #[schema(value_type = Vec<ActionSchema>)]
+    /// To what; empty only where a publisher's key is accepted.
+    #[schema(value_type = BTreeSet<ActionSchema>, max_items = 5)]
     pub actions: Vec<Action>,
     /// How it was given: `flag`, `prompt`, `api`.
+    #[schema(value_type = WayForm)]
     pub by: String,
     /// When it ends; none: when it is revoked.
     #[serde(default)]
@@ -47,6 +26,7 @@ pub struct Consent {
     /// For a transfer whose manifest is not signed as is known of its publisher: the key that signed it, or `unsigned`,
     /// which is accepted with this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<SignerForm>)]
     pub accept_publisher_key: Option<String>,
 }
 
@@ -71,11 +51,13 @@ pub struct Announcement {
     /// `model.id` and version.
     pub model: String,
     /// The offer.
+    #[schema(value_type = OfferForm)]
     pub offer: String,
     /// The file that holds it, for handing on.
     pub path: String,
     /// The grant under which it stands.
     pub grant: u64,
     /// When the offer ends.
+    #[schema(value_type = TimeForm)]
     pub expires_utc: String,
 }

@@ -6,6 +6,7 @@ use minimodel::publishers::SignerVerdict;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::forms::{ManifestForm, PathForm, PublisherIdForm, SignerForm, SwarmIdForm, TimeForm};
 use super::publisher::{self, Publisher};
 
 /// Where a library entry stands.
@@ -32,6 +33,7 @@ pub struct Entry {
     /// `model.version`.
     pub model_version: String,
     /// `publisher.id`.
+    #[schema(value_type = PublisherIdForm)]
     pub publisher_id: String,
     /// Who signed its manifest, beside what is known of them; none of entries that an earlier program wrote, or where the
     /// record of known publishers cannot be read.
@@ -39,6 +41,7 @@ pub struct Entry {
     #[schema(value_type = Option<Publisher>)]
     pub publisher: Option<SignerVerdict>,
     /// The swarm.
+    #[schema(value_type = SwarmIdForm)]
     pub swarm_id: String,
     /// Bytes of the artifact.
     pub byte_count: u64,
@@ -57,8 +60,10 @@ pub struct Entry {
     /// Whether the model's link leads to it.
     pub active: bool,
     /// When it was last used: served, verified or activated.
+    #[schema(value_type = TimeForm)]
     pub used_utc: String,
     /// When it was added.
+    #[schema(value_type = TimeForm)]
     pub added_utc: String,
     /// Whether this machine has what its manifest requires.
     pub fits: Fits,
@@ -92,13 +97,15 @@ pub struct FitCheck {
 #[schema(description = "`POST /v1/library`: adds a manifest, with the file it describes if that is here.")]
 pub struct NewEntry {
     /// The text of the manifest.
+    #[schema(value_type = ManifestForm, required = true)]
     pub manifest: String,
     /// The absolute path of the user's own file, which is checked and stays where it is; none: only the manifest is kept.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<PathForm>)]
     pub path: Option<PathBuf>,
     /// For a manifest that is not signed as is known of its publisher: the key that signed it, or `unsigned`, which is accepted
     /// with this.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<SignerForm>)]
     pub accept_publisher_key: Option<String>,
 }
 
@@ -109,6 +116,7 @@ pub struct NewEntry {
 pub struct Activation {
     /// As in [`NewEntry::accept_publisher_key`].
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<SignerForm>)]
     pub accept_publisher_key: Option<String>,
 }
 

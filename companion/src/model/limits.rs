@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::forms::{PeerIdForm, SwarmIdForm};
 use super::weekday::Weekday;
 
 /// Rates and slots of one transfer; none: only the common ones hold.
@@ -10,10 +11,13 @@ use super::weekday::Weekday;
 #[serde(default, deny_unknown_fields)]
 pub struct TransferLimits {
     /// Payload bytes a second sent.
+    #[schema(minimum = 1)]
     pub up: Option<u64>,
     /// Payload bytes a second received.
+    #[schema(minimum = 1)]
     pub down: Option<u64>,
     /// Peers served at once.
+    #[schema(minimum = 1)]
     pub slots: Option<u16>,
 }
 
@@ -36,14 +40,19 @@ pub struct Rates {
 )]
 pub struct Limits {
     /// Payload bytes a second sent.
+    #[schema(minimum = 1)]
     pub up: Option<u64>,
     /// Payload bytes a second received.
+    #[schema(minimum = 1)]
     pub down: Option<u64>,
     /// Peers that one share serves at once.
+    #[schema(minimum = 1)]
     pub slots: Option<u16>,
     /// Payload bytes that one peer may take from us a day, over all shares.
+    #[schema(minimum = 1)]
     pub peer_day_bytes: Option<u64>,
     /// Other rates at certain hours; the first window that holds counts.
+    #[schema(max_items = 48)]
     pub schedule: Vec<Window>,
     /// Bytes of cached files that the library keeps; the least recently used are evicted beyond it.
     pub cache_bytes: Option<u64>,
@@ -56,12 +65,16 @@ pub struct Limits {
 #[serde(default, deny_unknown_fields)]
 pub struct Window {
     /// First hour, 0 to 23.
+    #[schema(maximum = 23)]
     pub from: u8,
     /// The hour at which it ends, 0 to 24; not after `from`: it goes over midnight.
+    #[schema(maximum = 24)]
     pub to: u8,
     /// Payload bytes a second sent; none: no limit.
+    #[schema(minimum = 1)]
     pub up: Option<u64>,
     /// Payload bytes a second received; none: no limit.
+    #[schema(minimum = 1)]
     pub down: Option<u64>,
     /// Nothing moves.
     pub paused: bool,
@@ -74,10 +87,13 @@ pub struct Window {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Moved {
     /// The day, UTC: `2026-11-21`.
+    #[schema(pattern = r"^\d{4}-\d\d-\d\d$")]
     pub day: String,
     /// Who.
+    #[schema(value_type = PeerIdForm)]
     pub peer: String,
     /// The swarm.
+    #[schema(value_type = SwarmIdForm)]
     pub swarm_id: String,
     /// `model.id` and version.
     pub model: String,

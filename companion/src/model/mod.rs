@@ -7,6 +7,8 @@
 
 mod chunks;
 mod consent;
+mod folders;
+mod forms;
 mod library;
 mod limits;
 mod publisher;
@@ -17,8 +19,12 @@ pub mod validate;
 mod weekday;
 
 pub use self::chunks::{ChunkMap, MAX_CELLS, RateHistory, Span, USUAL_CELLS};
-pub(crate) use self::consent::ActionSchema;
 pub use self::consent::{Announcement, Consent, Question};
+pub use self::folders::{FileEntry, Files};
+pub(crate) use self::forms::{
+    ActionSchema, BanIdForm, KeyForm, ManifestForm, PathForm, PeerIdForm, PublisherIdForm, ReceiptIdForm,
+    SwarmIdForm, TimeForm,
+};
 pub use self::library::{Activated, Activation, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
 pub use self::limits::{Limits, Moved, Rates, TransferLimits, Window};
 pub use self::publisher::{KnownKey, Publisher, PublisherStanding};

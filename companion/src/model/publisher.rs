@@ -5,6 +5,8 @@ use utoipa::ToSchema;
 
 use minimodel::publishers::{self, Signer, SignerVerdict};
 
+use super::forms::{KeyForm, PublisherIdForm, SwarmIdForm};
+
 /// How a manifest stands to what is known of its publisher: docs/publishers.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -27,14 +29,17 @@ pub enum PublisherStanding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KnownKey {
     /// `ed25519:` and 64 lowercase hex digits.
+    #[schema(value_type = KeyForm)]
     pub key: String,
     /// Since when.
     pub first_seen_unix: u64,
     /// `model.id` and version of the manifest that showed it; none where its user named it.
     pub model: Option<String>,
     /// The swarm of that manifest.
+    #[schema(value_type = Option<SwarmIdForm>)]
     pub swarm_id: Option<String>,
     /// How it came to be known: `import`, `accepted` or `pinned`.
+    #[schema(pattern = "^(import|accepted|pinned)$")]
     pub by: String,
 }
 
@@ -42,14 +47,17 @@ pub struct KnownKey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Publisher {
     /// `publisher.id`.
+    #[schema(value_type = PublisherIdForm)]
     pub id: String,
     /// The key that signed the manifest; none: it is not signed.
+    #[schema(value_type = Option<KeyForm>)]
     pub key: Option<String>,
     /// How that stands to what is known.
     pub standing: PublisherStanding,
     /// The known key that signed, or the known keys of which none did.
     pub known: Vec<KnownKey>,
     /// The key that is pinned, if one is.
+    #[schema(value_type = Option<KeyForm>)]
     pub pinned: Option<String>,
 }
 

@@ -6,19 +6,26 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::KnownKey;
+use super::forms::{
+    AddressForm, BanIdForm, KeyForm, OfferForm, PeerIdForm, PublisherIdForm, ReceiptIdForm, SwarmIdForm,
+    TimeForm,
+};
 
 /// A receipt in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReceiptLine {
     /// Its name in the interface.
+    #[schema(value_type = ReceiptIdForm)]
     pub id: String,
     /// `model.id`.
     pub model_id: String,
     /// `model.version`.
     pub model_version: String,
     /// The swarm.
+    #[schema(value_type = SwarmIdForm)]
     pub swarm_id: String,
     /// When the import ended; none where the file is no valid receipt.
+    #[schema(value_type = Option<TimeForm>)]
     pub time_utc: Option<String>,
     /// The file.
     pub path: String,
@@ -41,6 +48,7 @@ pub struct ReceiptText {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReceiptParts {
     /// The checks, in their order.
+    #[schema(min_items = 1)]
     pub checks: Vec<ReceiptCheck>,
     /// The peers that supplied chunks, or were rejected.
     pub peers: Vec<ReceiptPeer>,
@@ -52,6 +60,7 @@ pub struct ReceiptCheck {
     /// Its name.
     pub name: String,
     /// `pass` or `warn`.
+    #[schema(pattern = "^(pass|warn)$")]
     pub outcome: String,
     /// What was found.
     pub detail: String,
@@ -74,14 +83,17 @@ pub struct ReceiptPeer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KnownBan {
     /// Its name in the interface.
+    #[schema(value_type = BanIdForm)]
     pub id: String,
     /// The banned key.
+    #[schema(value_type = PeerIdForm)]
     pub peer: String,
     /// The rule that was broken.
     pub reason: String,
     /// `model.id` and version of the content.
     pub model: String,
     /// The swarm of the content.
+    #[schema(value_type = SwarmIdForm)]
     pub swarm_id: String,
     /// The chunk, if the ban is for one.
     pub chunk: Option<u32>,
@@ -90,8 +102,10 @@ pub struct KnownBan {
     /// The SHA-256 of what the peer sent, if it sent anything.
     pub got: Option<String>,
     /// When it was set.
+    #[schema(value_type = TimeForm)]
     pub set_utc: String,
     /// When it ends.
+    #[schema(value_type = TimeForm)]
     pub until_utc: String,
     /// It holds now.
     pub active: bool,
@@ -103,10 +117,13 @@ pub struct KnownBan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KnownPublisher {
     /// `publisher.id`.
+    #[schema(value_type = PublisherIdForm)]
     pub id: String,
     /// The key that is pinned, if one is: no other is accepted.
+    #[schema(value_type = Option<KeyForm>)]
     pub pinned: Option<String>,
     /// Its keys, oldest first.
+    #[schema(min_items = 1, max_items = 8)]
     pub keys: Vec<KnownKey>,
 }
 
@@ -114,10 +131,13 @@ pub struct KnownPublisher {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OfferText {
     /// The offer.
+    #[schema(value_type = OfferForm)]
     pub offer: String,
     /// The command that another user pastes.
+    #[schema(pattern = r"^minimodel fetch --offer mm1[a-z2-7]+ --out \.$")]
     pub command: String,
     /// The addresses in it.
+    #[schema(min_items = 1, max_items = 8)]
     pub addresses: Vec<OfferAddress>,
 }
 
@@ -125,8 +145,10 @@ pub struct OfferText {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OfferAddress {
     /// IP address and port.
+    #[schema(value_type = AddressForm)]
     pub address: String,
-    /// From where it can be reached: `loopback`, `private`, `link-local` or `public`.
+    /// From where it can be reached: `nowhere`, `loopback`, `link-local`, `private`, `provider` or `public`.
+    #[schema(pattern = "^(nowhere|loopback|link-local|private|provider|public)$")]
     pub scope: String,
 }
 

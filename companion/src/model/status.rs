@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::chunks::ChunkMap;
+use super::forms::{PeerIdForm, TimeForm};
 use super::limits::{Limits, Rates};
 use super::transfer::Transfer;
 
@@ -16,8 +17,10 @@ pub struct Status {
     /// Its process; 0 when no companion runs and the state was read from disk.
     pub pid: u32,
     /// Since when it runs.
+    #[schema(value_type = TimeForm)]
     pub started_utc: String,
     /// This user's peer id, if there is an identity.
+    #[schema(value_type = Option<PeerIdForm>)]
     pub peer: Option<String>,
     /// What holds for all transfers.
     pub limits: Limits,
@@ -33,6 +36,7 @@ pub struct Finding {
     /// What was looked at: `clock`, `folders`, `space`, `ports`, `reachability`, `transfer 3`.
     pub name: String,
     /// `ok`, `warn` or `fail`.
+    #[schema(pattern = "^(ok|warn|fail)$")]
     pub outcome: String,
     /// What was found.
     pub detail: String,

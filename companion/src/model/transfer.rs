@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::consent::{Consent, Question};
+use super::forms::{
+    AddressForm, KeyForm, ManifestForm, OfferForm, PathForm, PeerIdForm, SwarmIdForm, TimeForm,
+};
 use super::limits::TransferLimits;
 use super::publisher::{self, Publisher};
 use crate::problem::Problem;
@@ -84,10 +87,10 @@ pub enum Cause {
 #[serde(default, deny_unknown_fields)]
 pub struct Endpoint {
     /// Listen here; none: all addresses, at a port that is kept over restarts.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<AddressForm>)]
     pub listen: Option<SocketAddr>,
     /// Named in offers instead of the addresses that are found.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<AddressForm>, max_items = 8)]
     pub advertise: Vec<SocketAddr>,
 }
 
@@ -101,15 +104,17 @@ pub struct NewShare {
     /// An entry of the library that is Ready.
     pub entry: Option<u64>,
     /// The text of the manifest.
+    #[schema(value_type = Option<ManifestForm>)]
     pub manifest: Option<String>,
     /// The absolute path of the file.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<PathForm>)]
     pub path: Option<PathBuf>,
     /// Where it listens.
     pub endpoint: Endpoint,
     /// Its limits.
     pub limits: TransferLimits,
     /// Serve these peers alone; empty: anyone who holds the offer. It bounds the grants that `consent` gives.
+    #[schema(value_type = Vec<PeerIdForm>, max_items = 1024)]
     pub allow: Vec<String>,
     /// Consent that is given with the request, and by what; without it, grants that there are count, or it asks.
     pub consent: Option<Consent>,
@@ -123,20 +128,23 @@ pub struct NewShare {
 )]
 pub struct NewFetch {
     /// The text of the manifest; none: it is asked of the first offer's peer.
+    #[schema(value_type = Option<ManifestForm>)]
     pub manifest: Option<String>,
     /// Offers (`mm1...`).
+    #[schema(value_type = Vec<OfferForm>, required = true, min_items = 1, max_items = 64)]
     pub offers: Vec<String>,
     /// The absolute path of the folder to import into; none: the library keeps it in its own folder (consent `cache`).
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<PathForm>)]
     pub out: Option<PathBuf>,
     /// Where the receipt goes, if not beside the file.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<PathForm>)]
     pub receipt: Option<PathBuf>,
     /// Where it listens, if it serves.
     pub endpoint: Endpoint,
     /// Its limits.
     pub limits: TransferLimits,
     /// Who may connect to it, if it serves; empty: anyone who holds its offer.
+    #[schema(value_type = Vec<PeerIdForm>, max_items = 1024)]
     pub allow: Vec<String>,
     /// Chunks from the beginning of the file on instead of rarest first.
     pub sequential: bool,
@@ -145,8 +153,10 @@ pub struct NewFetch {
     /// Share the file when it is there.
     pub keep_seeding: bool,
     /// Seconds without a byte after which it fails, resumably; none: it waits for peers for as long as it takes.
+    #[schema(minimum = 1)]
     pub stall_seconds: Option<u64>,
     /// The key that must have signed the manifest, whatever is known of its publisher.
+    #[schema(value_type = Option<KeyForm>)]
     pub publisher_key: Option<String>,
     /// As in [`NewShare::consent`].
     pub consent: Option<Consent>,
@@ -156,6 +166,7 @@ pub struct NewFetch {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Peer {
     /// Who.
+    #[schema(value_type = PeerIdForm)]
     pub peer: String,
     /// Payload bytes it sent us in this session.
     pub received_bytes: u64,
@@ -212,6 +223,7 @@ pub struct Transfer {
     #[schema(value_type = Option<Publisher>)]
     pub publisher: Option<SignerVerdict>,
     /// The swarm.
+    #[schema(value_type = SwarmIdForm)]
     pub swarm_id: String,
     /// The file that is served or will be there.
     pub path: String,
@@ -220,10 +232,12 @@ pub struct Transfer {
     /// The entry of the library.
     pub entry: Option<u64>,
     /// Our offer, while it serves.
+    #[schema(value_type = Option<OfferForm>)]
     pub offer: Option<String>,
     /// Whether peers may pass it on.
     pub publishes: bool,
     /// Who may come; empty: anyone who holds the offer.
+    #[schema(value_type = Vec<PeerIdForm>)]
     pub allow: Vec<String>,
     /// Its limits.
     pub limits: TransferLimits,
@@ -263,6 +277,7 @@ pub struct Transfer {
     /// Seconds of this run in which no byte moved, by cause.
     pub idle_seconds: BTreeMap<Cause, f64>,
     /// When it was added.
+    #[schema(value_type = TimeForm)]
     pub created_utc: String,
     /// In the answer to adding it: it was not there before.
     #[serde(default)]

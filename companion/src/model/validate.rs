@@ -6,9 +6,11 @@ use std::path::Path;
 use minimodel::consent::{Action, NewGrant};
 use minimodel::publishers::{PublisherKey, Signer};
 use minimodel_verifier::shown::ascii;
+use minimodel_wire::limits::MAX_OFFER_ADDRESSES;
 use minimodel_wire::{PeerId, SignedOffer};
 
 use super::chunks::MAX_CELLS;
+use super::forms::MAX_PATH;
 use super::{Activation, Consent, NewEntry, NewFetch, NewShare, Span};
 use crate::problem::{Problem, code};
 
@@ -36,6 +38,7 @@ pub fn fetch(new: &NewFetch) -> Result<(), Problem> {
         let hint = "leave it out to wait for as long as it takes";
         return Err(Problem::new(code::USAGE, "`stall_seconds` is 0", hint));
     }
+    bounded("advertise", new.endpoint.advertise.len(), MAX_OFFER_ADDRESSES)?;
     peers(&new.allow)?;
     if let Some(text) = &new.publisher_key {
         text.parse::<PublisherKey>().map_err(|error| not_a_key(text, &error))?;
@@ -84,6 +87,7 @@ pub fn share(new: &NewShare) -> Result<(), Problem> {
         return Err(Problem::new(code::USAGE, fault, hint));
     }
     optional_path("path", new.path.as_deref())?;
+    bounded("advertise", new.endpoint.advertise.len(), MAX_OFFER_ADDRESSES)?;
     peers(&new.allow)?;
     optional_consent(new.consent.as_ref())
 }
@@ -217,7 +221,8 @@ pub fn offer(text: &str) -> Result<(), Problem> {
     Err(Problem::new(code::INVALID, format!("`{}` is no offer", ascii(text)), hint).because(error))
 }
 
-/// Checks a path: absolute, because the companion's working folder is not the client's, and without NUL.
+/// Checks a path: absolute, because the companion's working folder is not the client's, without NUL, and of 4,096
+/// characters at most.
 ///
 /// # Errors
 ///
@@ -226,6 +231,8 @@ pub fn path(name: &str, path: &Path) -> Result<(), Problem> {
     let text = path.to_string_lossy();
     let fault = if text.contains('\0') {
         "has a NUL character"
+    } else if text.chars().nth(MAX_PATH).is_some() {
+        "is longer than any path"
     } else if !path.is_absolute() {
         "is not absolute"
     } else {

@@ -109,7 +109,6 @@ fn the_document_holds_together() {
             let open = ["get /healthz", "get /v1/openapi.json", "post /v1/sessions"];
             let is_open = open.contains(&format!("{method} {path}").as_str());
             assert_eq!(operation["security"].is_null(), is_open, "{method} {path}");
-            assert!(operation["responses"]["default"].is_object(), "{method} {path}");
             assert!(operation["summary"].is_string(), "{method} {path} has no summary");
             assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{method} {path}");
             let holes = path.matches('{').count();

@@ -13,6 +13,7 @@ use minimodel_companion::client::Client;
 use minimodel_companion::model::Event;
 use tokio::sync::{broadcast, watch};
 
+use crate::contract::documented;
 use crate::memory::Memory;
 
 /// Time limit longer than any step takes; it only ends a hang.
@@ -85,13 +86,18 @@ impl Running {
         read_answer(&mut stream)
     }
 
-    /// Sends a request with Host, token and the header lines `more`.
+    /// Sends a request with Host, token and the header lines `more`. A route answers with a status that the document has.
     pub(crate) fn request(&self, line: &str, more: &str, body: &str) -> String {
         let (address, token) = (self.address(), &self.token);
-        self.raw(&format!(
+        let answer = self.raw(&format!(
             "{line} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n{more}content-length: {}\r\n\r\n{body}",
             body.len()
-        ))
+        ));
+        if let Some(operation) = documented(line) {
+            let given = status(&answer).to_string();
+            assert!(operation["responses"][&given].is_object(), "{line}: {given} is not in the document");
+        }
+        answer
     }
 
     /// Sends a well-formed change.

@@ -41,7 +41,7 @@ fn request_without_the_right_token_in_its_header_gets_401() {
             "GET /v1/status HTTP/1.1",
             "GET /metrics HTTP/1.1",
             "GET /nothing HTTP/1.1",
-            "POST /healthz HTTP/1.1",
+            "GET /v1/sessions HTTP/1.1",
         ] {
             let answer = ask(&running, line, &format!("{host}{head}"));
             assert_eq!(status(&answer), 401, "{line} {head}: {answer}");
@@ -229,6 +229,13 @@ fn health_is_said_without_a_token_and_says_nothing_else() {
     let answer = ask(&running, "GET /healthz HTTP/1.1", &host);
     assert!(status(&answer) == 200 && answer.ends_with("\r\n\r\nok\n"), "{answer}");
     assert_eq!(status(&ask(&running, "GET /v1/openapi.json HTTP/1.1", &host)), 200);
+    // Where no token is needed, none is to learn which methods are taken.
+    for (line, allow) in
+        [("POST /healthz", "GET"), ("DELETE /v1/openapi.json", "GET"), ("PUT /v1/sessions", "GET,POST")]
+    {
+        let answer = ask(&running, &format!("{line} HTTP/1.1"), &host);
+        assert!(status(&answer) == 405 && answer.contains(&format!("\r\nallow: {allow}\r\n")), "{answer}");
+    }
     for path in ["/healthz/", "//healthz", "/healthz/../v1/status", "/v1/openapi.json/", "/%68ealthz"] {
         assert_eq!(status(&ask(&running, &format!("GET {path} HTTP/1.1"), &host)), 401, "{path}");
     }

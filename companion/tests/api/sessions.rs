@@ -49,6 +49,12 @@ fn a_code_opens_a_session_that_may_all_but_end_and_mint() {
         assert!(problem(&refused).error.contains("a session of the page may not"));
     }
     assert_eq!(running.memory.state().stops, 0);
+    // It lists folders that were allowed, and no route allows one.
+    assert_eq!(status(&bare(&running, "GET /v1/files?under=/a", &session, "")), 200);
+    for method in ["POST", "PUT", "DELETE"] {
+        let answer = bare(&running, &format!("{method} /v1/files"), &format!("{session}{JSON}"), "{}");
+        assert!(status(&answer) == 405 && answer.contains("\r\nallow: GET\r\n"), "{answer}");
+    }
     let listed = body(&bare(&running, "GET /v1/sessions", &session, ""));
     assert_eq!((&listed[0]["id"], &listed[0]["current"]), (&json!(1), &json!(true)));
     assert!(!running.client().sessions().unwrap()[0].current, "the command line is no session");

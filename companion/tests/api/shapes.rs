@@ -112,7 +112,8 @@ fn what_is_no_offer_is_refused_and_shown_harmless() {
 #[test]
 fn paths_are_absolute_and_peers_and_models_are_ids() {
     let good = fetch(&offers()[0]);
-    for path in ["", "a", "./a", "../a", "~/a", "file:///a", "/a\0b"] {
+    let long = format!("/{}", "ü".repeat(4_096));
+    for path in ["", "a", "./a", "../a", "~/a", "file:///a", "/a\0b", &long] {
         for bad in [
             NewFetch { out: Some(path.into()), ..good.clone() },
             NewFetch { receipt: Some(path.into()), ..good.clone() },
@@ -124,6 +125,8 @@ fn paths_are_absolute_and_peers_and_models_are_ids() {
         let entry = NewEntry { manifest: "m".into(), path: Some(path.into()), ..NewEntry::default() };
         assert_eq!(validate::entry(&entry).unwrap_err().code, code::USAGE, "{path:?}");
     }
+    let longest = NewFetch { out: Some(long.chars().take(4_096).collect::<String>().into()), ..good.clone() };
+    assert_eq!(validate::fetch(&longest), Ok(()));
     let out = NewFetch { out: Some("/a b/ü".into()), allow: vec![peer()], ..good.clone() };
     assert_eq!(validate::fetch(&out), Ok(()));
     let grant = |model: Option<&str>, peer: Option<&str>| NewGrant {
@@ -142,6 +145,17 @@ fn paths_are_absolute_and_peers_and_models_are_ids() {
     }
     assert_eq!(validate::grant(&grant(Some(&"0f".repeat(32)), Some(&peer()))), Ok(()));
     assert_eq!(validate::grant(&grant(Some(&"0F".repeat(32)), None)).unwrap_err().code, code::INVALID);
+}
+
+#[test]
+fn an_offer_names_eight_addresses_at_most() {
+    let advertising = |count| Endpoint { listen: None, advertise: vec![([203, 0, 113, 1], 1).into(); count] };
+    for (count, code) in [(8, None), (9, Some(code::USAGE))] {
+        let fetch = NewFetch { endpoint: advertising(count), ..fetch(&offers()[0]) };
+        assert_eq!(validate::fetch(&fetch).err().map(|problem| problem.code), code);
+        let share = NewShare { entry: Some(1), endpoint: advertising(count), ..NewShare::default() };
+        assert_eq!(validate::share(&share).err().map(|problem| problem.code), code);
+    }
 }
 
 #[test]

@@ -6,9 +6,12 @@ use std::net::UdpSocket;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use rustix::fs::{Advice, StatVfs, fadvise, fstatvfs, fsync, statvfs};
+use rustix::fs::{Advice, OFlags, StatVfs, fadvise, fstatvfs, fsync, statvfs};
 use rustix::io::Errno;
 use rustix::net::sockopt;
+
+/// Way through a folder that may be passed, if not read.
+pub(super) const WAY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 
 /// Makes all completed writes and the length durable.
 ///

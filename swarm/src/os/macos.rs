@@ -6,8 +6,11 @@ use std::net::UdpSocket;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 
-use rustix::fs::{StatFs, fcntl_fullfsync, fcntl_nocache, fstatfs, fsync, statfs};
+use rustix::fs::{OFlags, StatFs, fcntl_fullfsync, fcntl_nocache, fstatfs, fsync, statfs};
 use rustix::io::{Errno, retry_on_intr};
+
+/// Way through a folder, which has to be readable here.
+pub(super) const WAY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 
 /// What a file system answers that does not know `F_FULLFSYNC`, such as a network share.
 const NO_FULL_SYNC: [Errno; 5] = [Errno::NOTSUP, Errno::OPNOTSUPP, Errno::INVAL, Errno::NOTTY, Errno::NOSYS];

@@ -9,6 +9,7 @@ mod causes;
 mod database;
 mod doctor;
 mod exposed;
+mod folders;
 mod grants;
 mod house;
 mod http;

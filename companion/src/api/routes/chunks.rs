@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Deserialize;
 
 use crate::api::answer::{Api, Id, Outcome, QueryParams};
-use crate::model::{ChunkMap, RateHistory, USUAL_CELLS, validate};
+use crate::model::{ChunkMap, RateHistory, Span, USUAL_CELLS, validate};
 
 /// Seconds of a history if the query names none.
 const SECONDS: u64 = 600;
@@ -49,7 +49,7 @@ pub(crate) async fn chunks(
     get, path = "/v1/transfers/{id}/history",
     params(
         ("id" = u64, Path),
-        ("span" = Option<u64>, Query, description = "600 or 86400 seconds; 600 if left out."),
+        ("span" = Option<Span>, Query, description = "600 or 86400 seconds; 600 if left out."),
     ),
     responses((status = 200, body = RateHistory))
 )]
@@ -65,7 +65,7 @@ pub(crate) async fn history(
 /// The rates of all transfers together over time.
 #[utoipa::path(
     get, path = "/v1/history",
-    params(("span" = Option<u64>, Query, description = "600 or 86400 seconds; 600 if left out.")),
+    params(("span" = Option<Span>, Query, description = "600 or 86400 seconds; 600 if left out.")),
     responses((status = 200, body = RateHistory))
 )]
 pub(crate) async fn history_of_all(

@@ -12,7 +12,7 @@ use crate::problem::{Problem, code};
 use crate::service::{Answer, Service};
 
 /// All grants, those that ended too.
-#[utoipa::path(get, path = "/v1/grants", responses((status = 200, body = Vec<Grant>)))]
+#[utoipa::path(get, path = "/v1/grants", responses((status = 200, body = Vec<Grant>), (status = 422)))]
 pub(crate) async fn grants(State(api): State<Api>) -> Outcome<Json<Vec<Grant>>> {
     api.quick(|service| service.grants()).await.map(list)
 }
@@ -39,13 +39,13 @@ pub(crate) async fn revoke(State(api): State<Api>, Id(id): Id, _: NoBody) -> Out
 }
 
 /// The consent log.
-#[utoipa::path(get, path = "/v1/consent/log", responses((status = 200, body = Vec<LogEntry>)))]
+#[utoipa::path(get, path = "/v1/consent/log", responses((status = 200, body = Vec<LogEntry>), (status = 422)))]
 pub(crate) async fn consent_log(State(api): State<Api>) -> Outcome<Json<Vec<LogEntry>>> {
     api.quick(|service| service.consent_log()).await.map(list)
 }
 
 /// Whether the log's chain holds.
-#[utoipa::path(get, path = "/v1/consent/verify", responses((status = 200, body = LogVerdict)))]
+#[utoipa::path(get, path = "/v1/consent/verify", responses((status = 200, body = LogVerdict), (status = 422)))]
 pub(crate) async fn verify_log(State(api): State<Api>) -> Outcome<Json<LogVerdict>> {
     api.quick(|service| service.verify_log()).await.map(|it| Json(it.into()))
 }

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::answer::{Api, Id, JsonBody, Name, NoBody, OptionalBody, Outcome, created};
-use crate::model::{Activated, Activation, Entry, Fits, NewEntry, Pruned, validate};
+use crate::model::{
+    Activated, Activation, Entry, Fits, ManifestForm, NewEntry, Pruned, PublisherIdForm, validate,
+};
 
 /// `POST /v1/library/prune`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -23,11 +25,12 @@ pub struct Kept {
 #[serde(deny_unknown_fields)]
 pub struct Fitted {
     /// The text of the manifest.
+    #[schema(value_type = ManifestForm)]
     pub manifest: String,
 }
 
 /// The library.
-#[utoipa::path(get, path = "/v1/library", responses((status = 200, body = Vec<Entry>)))]
+#[utoipa::path(get, path = "/v1/library", responses((status = 200, body = Vec<Entry>), (status = 422), (status = 507)))]
 pub(crate) async fn library(State(api): State<Api>) -> Outcome<Json<Vec<Entry>>> {
     api.quick(|service| service.library()).await.map(Json)
 }
@@ -35,7 +38,9 @@ pub(crate) async fn library(State(api): State<Api>) -> Outcome<Json<Vec<Entry>>>
 /// Adds an entry; a file is checked in full first.
 #[utoipa::path(
     post, path = "/v1/library", request_body = NewEntry,
-    responses((status = 201, body = Entry, headers(("location" = String))))
+    responses(
+        (status = 201, body = Entry, headers(("location" = String))), (status = 404), (status = 412), (status = 429)
+    )
 )]
 pub(crate) async fn add(State(api): State<Api>, JsonBody(new): JsonBody<NewEntry>) -> Outcome<Response> {
     validate::entry(&new)?;
@@ -46,7 +51,7 @@ pub(crate) async fn add(State(api): State<Api>, JsonBody(new): JsonBody<NewEntry
 /// One entry.
 #[utoipa::path(
     get, path = "/v1/library/{id}", params(("id" = u64, Path)),
-    responses((status = 200, body = Entry))
+    responses((status = 200, body = Entry), (status = 422), (status = 507))
 )]
 pub(crate) async fn entry(State(api): State<Api>, Id(id): Id) -> Outcome<Json<Entry>> {
     api.quick(move |service| service.entry(id)).await.map(Json)
@@ -65,7 +70,7 @@ pub(crate) async fn remove(State(api): State<Api>, Id(id): Id, _: NoBody) -> Out
 /// The text of an entry's manifest.
 #[utoipa::path(
     get, path = "/v1/library/{id}/manifest", params(("id" = u64, Path)),
-    responses((status = 200, content_type = "text/plain", body = String))
+    responses((status = 200, content_type = "text/plain", body = String), (status = 422))
 )]
 pub(crate) async fn manifest(State(api): State<Api>, Id(id): Id) -> Outcome<String> {
     api.quick(move |service| service.manifest(id)).await
@@ -101,7 +106,7 @@ pub(crate) async fn unpin(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outc
 /// Points the model's link at this version.
 #[utoipa::path(
     post, path = "/v1/library/{id}/activate", params(("id" = u64, Path)), request_body = Option<Activation>,
-    responses((status = 200, body = Activated))
+    responses((status = 200, body = Activated), (status = 412), (status = 429))
 )]
 pub(crate) async fn activate(
     State(api): State<Api>,
@@ -124,7 +129,7 @@ pub(crate) async fn prune(State(api): State<Api>, JsonBody(kept): JsonBody<Kept>
 /// Points the model's link at the version it led to before.
 #[utoipa::path(
     post, path = "/v1/models/{model_id}/rollback",
-    params(("model_id" = String, Path, description = "`model.id`, percent-encoded.")),
+    params(("model_id" = PublisherIdForm, Path, description = "`model.id`, percent-encoded.")),
     responses((status = 200, body = Activated))
 )]
 pub(crate) async fn rollback(

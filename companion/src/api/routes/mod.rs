@@ -2,6 +2,7 @@
 
 mod chunks;
 mod consent;
+mod folders;
 mod library;
 mod records;
 mod sessions;
@@ -68,6 +69,7 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(records::pin_publisher))
         .routes(routes!(records::offer))
         .routes(routes!(records::offer_picture))
+        .routes(routes!(folders::files))
         .routes(routes!(sessions::mint_code))
         .routes(routes!(sessions::sessions, sessions::open_session))
         .routes(routes!(sessions::end_session))

@@ -11,7 +11,10 @@ use utoipa::ToSchema;
 
 use crate::api::answer::{Api, Id, JsonBody, Name, NoBody, Outcome};
 use crate::doctor::{Reach, reach};
-use crate::model::{KnownBan, KnownPublisher, OfferAddress, OfferText, ReceiptLine, ReceiptText};
+use crate::model::{
+    BanIdForm, KeyForm, KnownBan, KnownPublisher, OfferAddress, OfferText, PublisherIdForm, ReceiptIdForm,
+    ReceiptLine, ReceiptText,
+};
 use crate::problem::{Problem, code};
 
 /// `PUT /v1/publishers/{id}/pin`.
@@ -20,19 +23,20 @@ use crate::problem::{Problem, code};
 pub struct Pinned {
     /// The key, `ed25519:` and 64 hex digits; none: the only one that is known.
     #[serde(default)]
+    #[schema(value_type = Option<KeyForm>)]
     pub key: Option<String>,
 }
 
 /// Receipts of the library's entries and of transfers that are done.
-#[utoipa::path(get, path = "/v1/receipts", responses((status = 200, body = Vec<ReceiptLine>)))]
+#[utoipa::path(get, path = "/v1/receipts", responses((status = 200, body = Vec<ReceiptLine>), (status = 422), (status = 507)))]
 pub(crate) async fn receipts(State(api): State<Api>) -> Outcome<Json<Vec<ReceiptLine>>> {
     api.long(|service| service.receipts()).await.map(Json)
 }
 
 /// One receipt: its checks, its peers and its text.
 #[utoipa::path(
-    get, path = "/v1/receipts/{id}", params(("id" = String, Path)),
-    responses((status = 200, body = ReceiptText))
+    get, path = "/v1/receipts/{id}", params(("id" = ReceiptIdForm, Path)),
+    responses((status = 200, body = ReceiptText), (status = 422), (status = 507))
 )]
 pub(crate) async fn receipt(State(api): State<Api>, Name(id): Name) -> Outcome<Json<ReceiptText>> {
     api.quick(move |service| service.receipt(&id)).await.map(Json)
@@ -46,7 +50,7 @@ pub(crate) async fn bans(State(api): State<Api>) -> Outcome<Json<Vec<KnownBan>>>
 
 /// Lifts a ban. Transfers that run keep theirs until they end.
 #[utoipa::path(
-    delete, path = "/v1/blame/{id}", params(("id" = String, Path)),
+    delete, path = "/v1/blame/{id}", params(("id" = BanIdForm, Path)),
     responses((status = 204, description = "It is lifted."))
 )]
 pub(crate) async fn lift_ban(State(api): State<Api>, Name(id): Name, _: NoBody) -> Outcome<StatusCode> {
@@ -55,14 +59,14 @@ pub(crate) async fn lift_ban(State(api): State<Api>, Name(id): Name, _: NoBody) 
 }
 
 /// The publishers whose keys are known.
-#[utoipa::path(get, path = "/v1/publishers", responses((status = 200, body = Vec<KnownPublisher>)))]
+#[utoipa::path(get, path = "/v1/publishers", responses((status = 200, body = Vec<KnownPublisher>), (status = 422)))]
 pub(crate) async fn publishers(State(api): State<Api>) -> Outcome<Json<Vec<KnownPublisher>>> {
     api.quick(|service| service.publishers()).await.map(Json)
 }
 
 /// Forgets a publisher and its keys: the next key is new again.
 #[utoipa::path(
-    delete, path = "/v1/publishers/{id}", params(("id" = String, Path)),
+    delete, path = "/v1/publishers/{id}", params(("id" = PublisherIdForm, Path)),
     responses((status = 204, description = "It is forgotten."))
 )]
 pub(crate) async fn forget_publisher(
@@ -76,8 +80,8 @@ pub(crate) async fn forget_publisher(
 
 /// Pins a publisher to one key: no other is accepted, and no manifest without a signature.
 #[utoipa::path(
-    put, path = "/v1/publishers/{id}/pin", params(("id" = String, Path)), request_body = Pinned,
-    responses((status = 200, body = KnownPublisher))
+    put, path = "/v1/publishers/{id}/pin", params(("id" = PublisherIdForm, Path)), request_body = Pinned,
+    responses((status = 200, body = KnownPublisher), (status = 429))
 )]
 pub(crate) async fn pin_publisher(
     State(api): State<Api>,

@@ -50,7 +50,7 @@ pub(crate) async fn mint_code(
 /// Exchanges a code for a session. No token is needed. A code that is used twice ends the session that it gave.
 #[utoipa::path(
     post, path = "/v1/sessions", request_body = NewSession,
-    responses((status = 201, body = OpenedSession, headers(("location" = String))))
+    responses((status = 201, body = OpenedSession, headers(("location" = String))), (status = 401), (status = 500))
 )]
 pub(crate) async fn open_session(
     State(api): State<Api>,

@@ -35,7 +35,7 @@ pub(crate) struct Days {
 /// That somebody is here. With a challenge: the proof that it knows the token.
 #[utoipa::path(
     get, path = "/healthz",
-    params(("challenge" = Option<String>, Query, description = "A nonce, 64 lowercase hex digits.")),
+    params(("challenge" = Option<String>, Query, pattern = "^[0-9a-f]{64}$", description = "A nonce, 64 lowercase hex digits.")),
     responses((status = 200, content_type = "text/plain",
         body = String, description = "`ok`; with a challenge the proof, 64 lowercase hex digits."))
 )]
@@ -95,7 +95,7 @@ pub(crate) async fn set_limits(
 #[utoipa::path(
     get, path = "/v1/moved",
     params(("days" = Option<u32>, Query, description = "How many days, today included; 7 if left out.")),
-    responses((status = 200, body = Vec<Moved>))
+    responses((status = 200, body = Vec<Moved>), (status = 422), (status = 507))
 )]
 pub(crate) async fn moved(
     State(api): State<Api>,

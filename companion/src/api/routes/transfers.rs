@@ -17,7 +17,7 @@ fn location(transfer: &Transfer) -> String {
 /// Adds a share. Without the consent it needs it asks, and nothing is opened.
 #[utoipa::path(
     post, path = "/v1/shares", request_body = NewShare,
-    responses((status = 201, body = Transfer, headers(("location" = String))))
+    responses((status = 201, body = Transfer, headers(("location" = String))), (status = 404), (status = 412), (status = 429))
 )]
 pub(crate) async fn share(State(api): State<Api>, JsonBody(new): JsonBody<NewShare>) -> Outcome<Response> {
     validate::share(&new)?;
@@ -28,7 +28,7 @@ pub(crate) async fn share(State(api): State<Api>, JsonBody(new): JsonBody<NewSha
 /// Adds a fetch. Its sources are offers alone. Without the consent it needs it asks, and nobody is dialed.
 #[utoipa::path(
     post, path = "/v1/fetches", request_body = NewFetch,
-    responses((status = 201, body = Transfer, headers(("location" = String))))
+    responses((status = 201, body = Transfer, headers(("location" = String))), (status = 412), (status = 429))
 )]
 pub(crate) async fn fetch(
     State(api): State<Api>,
@@ -72,7 +72,7 @@ pub(crate) async fn forget(State(api): State<Api>, Id(id): Id, _: NoBody) -> Out
 /// Answers its question: grants for its model are recorded, and it goes on when they suffice.
 #[utoipa::path(
     post, path = "/v1/transfers/{id}/consent", params(("id" = u64, Path)), request_body = Consent,
-    responses((status = 200, body = Transfer))
+    responses((status = 200, body = Transfer), (status = 412), (status = 429))
 )]
 pub(crate) async fn answer(
     State(api): State<Api>,
@@ -86,7 +86,7 @@ pub(crate) async fn answer(
 /// Lets a paused or failed transfer run again.
 #[utoipa::path(
     post, path = "/v1/transfers/{id}/start", params(("id" = u64, Path)),
-    responses((status = 200, body = Transfer))
+    responses((status = 200, body = Transfer), (status = 412))
 )]
 pub(crate) async fn start(State(api): State<Api>, Id(id): Id, _: NoBody) -> Outcome<Json<Transfer>> {
     api.quick(move |service| service.start(id)).await.map(Json)

@@ -1,11 +1,14 @@
 //! An open folder, and names relative to one. A folder that is held open stays the same folder whatever happens to its path.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd};
-use std::path::Path;
 
-use rustix::fs::{self, Access, AtFlags, CWD, Mode, OFlags, RenameFlags, openat};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path};
+
+use rustix::fs::{self, Access, AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, openat};
 use rustix::io::retry_on_intr;
 
 use super::super::system;
@@ -36,6 +39,40 @@ impl Folder {
     pub fn open_no_link(path: &Path) -> io::Result<Self> {
         let open = || openat(CWD, path, FOLDER | OFlags::NOFOLLOW, Mode::empty());
         Ok(Self(File::from(retry_on_intr(open)?)))
+    }
+
+    /// As [`Folder::open`], but a link anywhere on the path is refused. The path is whole and has no `..`.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] for a path that is not whole, or the system's error, also for a link.
+    pub fn open_without_links(path: &Path) -> io::Result<Self> {
+        if !path.is_absolute() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // One name at a time, from a folder that is held to the next: nobody can put a link on the way meanwhile.
+        let mut held = File::from(openat(CWD, "/", system::WAY | OFlags::CLOEXEC, Mode::empty())?);
+        for component in path.components() {
+            let name = match component {
+                Component::RootDir => continue,
+                Component::Normal(name) => name,
+                _ => return Err(io::ErrorKind::InvalidInput.into()),
+            };
+            let flags = system::WAY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            held = File::from(retry_on_intr(|| openat(&held, name, flags, Mode::empty()))?);
+        }
+        Ok(Self(File::from(retry_on_intr(|| openat(&held, ".", FOLDER, Mode::empty()))?)))
+    }
+
+    /// What is in the folder, in no order, until a name cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    pub fn names(&self) -> io::Result<impl Iterator<Item = OsString>> {
+        let names = Dir::read_from(&self.0)?.map_while(Result::ok);
+        let names = names.map(|name| OsStr::from_bytes(name.file_name().to_bytes()).to_owned());
+        Ok(names.filter(|name| name != "." && name != ".."))
     }
 
     /// Names in this folder.

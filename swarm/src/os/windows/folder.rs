@@ -3,6 +3,7 @@
 //! Calls of std take whole paths. A folder is therefore held open in a way that forbids everybody to rename or remove it and the
 //! folders that lead to it, and names are joined to its path without links: that path leads to this folder as long as it is open.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::windows::fs::OpenOptionsExt as _;
@@ -65,6 +66,25 @@ impl Folder {
         }
         let opened = Self::open(path)?;
         if stat_file(&opened.file)?.id == named.id { Ok(opened) } else { Err(link_error()) }
+    }
+
+    /// As [`Folder::open`], but a link anywhere on the path is refused. The path is the one that the system itself gives.
+    ///
+    /// # Errors
+    ///
+    /// The system's error, also for a link.
+    pub fn open_without_links(path: &Path) -> io::Result<Self> {
+        let opened = Self::open(path)?;
+        if opened.path == path { Ok(opened) } else { Err(link_error()) }
+    }
+
+    /// What is in the folder, in no order, until a name cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    pub fn names(&self) -> io::Result<impl Iterator<Item = OsString>> {
+        Ok(fs::read_dir(&self.path)?.map_while(Result::ok).map(|name| name.file_name()))
     }
 
     /// Names in this folder.
