@@ -34,5 +34,5 @@ export function FileField({ path, onPick }) {
   const folder = (path, name = path) => html`<li key=${path}><button type="button" onClick=${() => open(path)}>${o(name)}</button></li>`;
   return html`<${PathField} label="Model file" path=${path} onPick=${onPick} /><div role="group" aria-label="Choose a model file"><p class="hint" ref=${place} tabindex="-1">Or choose it in ${under ? o(under) : 'a folder'}:</p>
     ${load(listed, (files) => files.roots.length === 0 ? html`<p>No folder is allowed for that. ${cmd('companion', 'folders', 'add', 'PATH')}</p>` : html`<ul class="picks">${files.roots.map((root) => folder(root))}
-      ${choices(files).map((it) => it.is_dir ? folder(it.path, `${it.name}/`) : html`<li key=${it.path}><button type="button" aria-pressed=${path === it.path} onClick=${() => onPick(it.path)}>${o(it.name)}, ${size(it.bytes)}</button></li>`)}</ul>${files.more && html`<p>There are more; type the path.</p>`}`)}</div>`;
+      ${choices(files).map((it) => it.is_dir ? folder(it.path, `${it.name}/`) : html`<li key=${it.path}><button type="button" aria-pressed=${path === it.path} onClick=${() => onPick(it.path)}>${o(it.name)} ${size(it.bytes)}</button></li>`)}</ul>${files.more && html`<p>There are more; type the path.</p>`}`)}</div>`;
 }

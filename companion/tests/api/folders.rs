@@ -110,18 +110,16 @@ fn a_folder_that_flips_to_a_link_never_tells_of_its_target() {
                 fs::rename(&aside, &sub).unwrap();
             }
         });
-        let mut told = 0;
-        for _ in 0..2_000 {
-            match world.files(&sub) {
-                Ok(files) => {
-                    assert_eq!(files.entries, []);
-                    told += 1;
-                }
+        // Looked at outside of what may fail: a flip that goes on for ever would hang the test.
+        let answers: Vec<_> = (0..2_000).map(|_| world.files(&sub)).collect();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(answers.iter().any(Result::is_ok), "the folder itself was never seen");
+        for answer in answers {
+            match answer {
+                Ok(files) => assert_eq!(files.entries, []),
                 Err(code) => assert_eq!(code, code::NOT_FOUND),
             }
         }
-        is_over.store(true, Ordering::Relaxed);
-        assert!(told > 0, "the folder itself was never seen");
     });
 }
 

@@ -87,6 +87,37 @@ fn page_fetches_after_each_box_is_ticked_and_shows_the_receipt() {
 }
 
 #[test]
+fn page_shares_a_file_that_two_presses_choose() {
+    if !is_here() {
+        return;
+    }
+    let house = House::with_artifact();
+    let browser = Browser::start();
+    log_in(&browser, &house);
+    go(&browser, "sharing/add");
+    browser.until("the command", |text| text.contains("minimodel companion folders add PATH"));
+    let added = house.home.say("companion folders add .").exits(0).stdout;
+    let folder = added.trim_end();
+    // The form is opened anew.
+    browser.press("Close the form");
+    browser.press("Share a file of yours");
+    browser.press(folder);
+    let under = browser.until("the folder", |text| text.contains("a.slm"));
+    assert!(under.contains(&format!("choose it in {folder}:")), "{under}");
+    let focused = browser.run("return document.activeElement.textContent", &json!([]));
+    assert!(focused.as_str().unwrap().contains(folder), "the focus went with the list: {focused}");
+    browser.click(&browser.find("//button[starts-with(normalize-space(.), 'a.slm ')]"));
+    browser.find("//button[starts-with(normalize-space(.), 'a.slm ') and @aria-pressed='true']");
+    browser.type_into(&browser.find("//input[@type='file']"), &format!("{folder}/a.minimodel"));
+    browser.press("Show what is asked");
+    browser.until("asking", |text| text.contains("Each action by itself"));
+    let asking = house.transfer_when(1, "asking", |share| share["state"] == "asking");
+    assert_eq!(asking["path"], format!("{folder}/a.slm"));
+    asked_loopback_alone(&browser);
+    assert_eq!(complaints(&browser), Vec::<String>::new());
+}
+
+#[test]
 fn page_shares_seven_tabs_and_says_when_its_session_ends() {
     if !is_here() {
         return;
