@@ -13,7 +13,7 @@ const CONDITIONS: [&str; 7] =
     ["unix", "windows", "target_os", "target_family", "target_vendor", "target_env", "target_abi"];
 
 /// Paths that lead to one system, by their first words.
-const PATHS: [&[&str]; 12] = [
+const PATHS: [&[&str]; 11] = [
     &["std", "os"],
     &["core", "os"],
     &["rustix"],
@@ -23,7 +23,6 @@ const PATHS: [&[&str]; 12] = [
     &["winapi_util"],
     &["terminal_size"],
     &["anstyle_query"],
-    &["sysinfo"],
     &["tokio", "signal", "unix"],
     &["tokio", "signal", "windows"],
 ];
