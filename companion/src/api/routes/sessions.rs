@@ -59,7 +59,8 @@ pub(crate) async fn open_session(
 ) -> Outcome<Response> {
     let refused = |error: &str, hint: &str| Refusal::new(StatusCode::UNAUTHORIZED, code::IO, error, hint);
     if api.sessions.is_of_another_account(connection.client, connection.local).await {
-        let hint = "the user whose companion this is begins a session by `minimodel open`";
+        let hint = "the page is for the account that runs the companion: run the browser, or the ssh server's side of a forwarded \
+                    port, under that account";
         return Err(refused("the code came from another account of this machine", hint));
     }
     match api.sessions.redeem(&given).map_err(no_randomness)? {
