@@ -43,13 +43,14 @@ function App() {
 function Frame() {
   const { view, word, rest } = useRoute();
   const questions = useTab((tab) => asking(tab.picture).length);
+  const label = useTab((tab) => tab.status?.label);
   const title = Object.keys(VIEWS).find((name) => name.toLowerCase() === view) ?? 'Transfers';
   const path = [title, word, rest].join();
   const main = useRef(/** @type {any} */ (null));
   const before = useRef(path);
   useEffect(() => {
-    document.title = `${questions > 0 ? `(${questions}) ` : ''}${title} – minimodel`;
-  }, [questions, title]);
+    document.title = `${questions > 0 ? `(${questions}) ` : ''}${title} – ${label ?? 'minimodel'}`;
+  }, [questions, title, label]);
   useEffect(() => {
     if (before.current === path) return;
     before.current = path;
@@ -59,7 +60,7 @@ function Frame() {
   const skip = (event) => (event.preventDefault(), main.current.focus());
   const badge = html` <span class="badge">${questions}<span class="unseen"> open</span></span>`;
   return html`<a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
-    <header class="side"><p class="brand">minimodel</p><${Link} /><nav aria-label="Views"><ul>${Object.keys(VIEWS).map(
+    <header class="side"><p class="brand">minimodel</p>${label && html`<p class="label">${o(label)}</p>`}<${Link} /><nav aria-label="Views"><ul>${Object.keys(VIEWS).map(
       (name) => html`<li><a href=${to(name.toLowerCase())} aria-current=${name === title ? 'page' : undefined}>${name}${name === 'Requests' && questions > 0 && badge}</a></li>`,
     )}</ul></nav></header>
     <main id="main" tabindex="-1" ref=${main}><${Guard} key=${title}><${VIEWS[title]} id=${/^\d{1,15}$/.test(word) ? Number(word) : null} word=${word} rest=${rest} /><//></main><${Said} />`;

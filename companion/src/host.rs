@@ -11,6 +11,10 @@ pub trait Host: Watcher {
     fn problem(&self, error: minimodel::Error) -> Problem;
     /// The fields of a manifest that the user sees before consent, as name and value. Text from outside is escaped.
     fn subject(&self, manifest: &Manifest) -> Vec<(String, String)>;
+    /// The name that the user gave this companion, for [`Status::label`](crate::model::Status::label).
+    fn label(&self) -> Option<String> {
+        None
+    }
     /// Returns true if the program was asked to end: a check that reads a file stops then.
     fn is_ending(&self) -> bool;
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 
+use super::value::Label;
+
 /// Whether a companion that runs takes the work over.
 #[derive(Debug, Default, Args)]
 pub(crate) struct HandingOptions {
@@ -49,6 +51,12 @@ pub(crate) struct CompanionRunArgs {
     /// The port of its interface on both loopback addresses; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 0, env = "MINIMODEL_PORT", hide_env_values = true)]
     pub(crate) port: u16,
+    /// A name for it, which `status` and its page show
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<Label>,
+    /// End in good order when stdin ends, for a program that starts this one with a pipe
+    #[arg(long, hide = true)]
+    pub(crate) end_with_stdin: bool,
     /// In a session of its own, so that it outlives the terminal
     #[arg(long, hide = true)]
     pub(crate) detached: bool,

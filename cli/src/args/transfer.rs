@@ -200,6 +200,12 @@ pub(crate) struct ImportPeerRequestArgs {
 /// `minimodel demo`.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
+    /// Watch and steer a transfer between two users' pages in the browser, until Ctrl-C
+    #[arg(long)]
+    pub(crate) page: bool,
+    /// Print the pages' addresses and codes to type instead of starting the browser
+    #[arg(long, requires = "page")]
+    pub(crate) print: bool,
     /// Leave the demo's folder behind
     #[arg(long)]
     pub(crate) keep: bool,

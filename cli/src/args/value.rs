@@ -1,5 +1,6 @@
 //! Values with a spelling of their own.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -39,6 +40,30 @@ impl FromStr for EvidenceArg {
             return Err(EvidenceSyntax);
         }
         Ok(Self { kind: kind.to_owned(), route: route.to_owned(), sha256 })
+    }
+}
+
+/// `--label TEXT` of a companion: one line, as its user wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Label(String);
+
+/// Why a `--label` was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write 1 to 80 characters without control characters")]
+pub(crate) struct LabelSyntax;
+
+impl FromStr for Label {
+    type Err = LabelSyntax;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_fit = (1..=80).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if is_fit { Ok(Self(text.to_owned())) } else { Err(LabelSyntax) }
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -94,6 +119,16 @@ pub(crate) enum AcquisitionChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_is_one_line_of_at_most_80_characters() {
+        for good in ["x", "gpu box: ä, 模型", &"é".repeat(80)] {
+            assert_eq!(good.parse::<Label>().unwrap().to_string(), good);
+        }
+        for bad in ["", "two\nlines", "\u{1b}[2J", "\u{9b}", &"x".repeat(81)] {
+            assert_eq!(bad.parse::<Label>(), Err(LabelSyntax), "{bad:?}");
+        }
+    }
 
     #[test]
     fn evidence_is_kind_route_and_perhaps_a_sum() {

@@ -4,6 +4,7 @@ use minimodel::{Event, Watcher};
 use minimodel_companion::{Host, Problem};
 use minimodel_verifier::Manifest;
 
+use crate::args::Label;
 use crate::interrupt::Interrupt;
 use crate::publisher;
 use crate::settings::Context;
@@ -13,13 +14,14 @@ use crate::text::problem;
 /// This program as the host of a companion.
 pub(super) struct CommandLine {
     context: Context,
+    label: Option<String>,
 }
 
 impl CommandLine {
     /// Uses an unattended context: no question is asked and nothing is written to stdout; warnings go to stderr, which
     /// is the companion's log.
-    pub(super) fn new(context: &Context) -> Self {
-        Self { context: context.unattended() }
+    pub(super) fn new(context: &Context, label: Option<&Label>) -> Self {
+        Self { context: context.unattended(), label: label.map(ToString::to_string) }
     }
 }
 
@@ -36,6 +38,10 @@ impl Host for CommandLine {
 
     fn subject(&self, manifest: &Manifest) -> Vec<(String, String)> {
         show::subject(manifest, publisher::signer_verdict(&self.context, manifest).ok().as_ref())
+    }
+
+    fn label(&self) -> Option<String> {
+        self.label.clone()
     }
 
     fn is_ending(&self) -> bool {

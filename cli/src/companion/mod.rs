@@ -11,7 +11,7 @@ use minimodel_companion::client::Client;
 use minimodel_companion::{Companion, Places, Service};
 
 use self::host::CommandLine;
-use crate::args::{CongestionChoice, HandingOptions, ShareOptions};
+use crate::args::{CongestionChoice, HandingOptions, Label, ShareOptions};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Context;
@@ -32,13 +32,22 @@ pub(crate) fn running(context: &Context) -> Result<Option<Client>, Failure> {
 pub(crate) fn service(context: &Context) -> Result<Box<dyn Service>, Failure> {
     match running(context)? {
         Some(client) => Ok(Box::new(client)),
-        None => Ok(Box::new(open(context, false)?)),
+        None => Ok(Box::new(open_at_rest(context)?)),
     }
 }
 
-/// Opens the companion's state. `is_running`: transfers run in this process from now on.
-pub(crate) fn open(context: &Context, is_running: bool) -> Result<Companion, Failure> {
-    let host = Arc::new(CommandLine::new(context));
+/// Opens the companion's state for calls in this process; no transfer runs.
+pub(crate) fn open_at_rest(context: &Context) -> Result<Companion, Failure> {
+    open(context, CommandLine::new(context, None), false)
+}
+
+/// Opens the companion's state and runs its transfers in this process from now on.
+pub(crate) fn open_to_run(context: &Context, label: Option<&Label>) -> Result<Companion, Failure> {
+    open(context, CommandLine::new(context, label), true)
+}
+
+fn open(context: &Context, host: CommandLine, is_running: bool) -> Result<Companion, Failure> {
+    let host = Arc::new(host);
     Companion::open(places(context)?, context.home.clone(), host, is_running).map_err(of_problem)
 }
 

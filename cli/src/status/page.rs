@@ -66,6 +66,9 @@ impl Page {
                 shown(&status.started_utc)
             )
         };
+        if let Some(label) = &status.label {
+            self.say(Tone::Strong, &shown(label));
+        }
         self.say(Tone::Plain, &line);
         self.say(Tone::Plain, &rates(&status.now));
     }

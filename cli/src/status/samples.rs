@@ -39,6 +39,7 @@ pub(super) fn peer(name: &str, down_rate: u64) -> Peer {
 pub(super) fn status(transfers: Vec<Transfer>) -> Status {
     Status {
         version: "0.1.0".into(),
+        label: None,
         pid: 7,
         started_utc: "2026-06-01T10:00:00Z".into(),
         peer: None,

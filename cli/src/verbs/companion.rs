@@ -58,10 +58,13 @@ fn serve(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
         os::outlive_terminal();
     }
     let interrupt = Interrupt::listen()?;
+    if args.end_with_stdin {
+        interrupt.end_with_stdin()?;
+    }
     if let Some(client) = running(context)? {
         return Err(runs_already(&client.address().to_string()));
     }
-    let companion = companion::open(context, true)?;
+    let companion = companion::open_to_run(context, args.label.as_ref())?;
     let access = Access::open(&companion::places(context)?.folder).map_err(failure)?;
     let listeners = api::bind(args.port).map_err(|error| {
         let hint = "choose another port with --port, or none: a free one is taken";
@@ -128,8 +131,11 @@ fn start(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
     let port = args.port.to_string();
     let mut command = Command::new(program);
     os::detach(&mut command);
+    command.args(["companion", "run", "--detached", "--port", &port]);
+    if let Some(label) = &args.label {
+        command.arg(format!("--label={label}"));
+    }
     let mut child = command
-        .args(["companion", "run", "--detached", "--port", &port])
         .env_remove("MINIMODEL_JSON")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

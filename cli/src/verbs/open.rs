@@ -3,12 +3,14 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use minimodel_companion::client::Client;
 use serde_json::json;
 
 use crate::args::OpenArgs;
 use crate::companion;
 use crate::failure::Failure;
 use crate::os;
+use crate::printer::Printer;
 use crate::settings::Context;
 use crate::text::{no_companion, of_problem};
 
@@ -17,38 +19,51 @@ const STARTING: Duration = Duration::from_secs(2);
 /// Interval at which it is looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Runs the verb. The code in the address is good once, so what it leads to cannot be opened again with it.
+/// Runs the verb.
 pub(crate) fn run(args: &OpenArgs, context: &Context) -> Result<(), Failure> {
     let client = companion::running(context)?.ok_or_else(no_companion)?;
+    let printer = &context.printer;
+    let is_opened = show(&client, args.print, printer)?;
+    if printer.is_json() {
+        return Ok(());
+    }
+    if is_opened {
+        printer.note("see who uses it: `minimodel companion sessions`");
+    } else {
+        let port = client.address().port();
+        printer.note(format!(
+            "from another machine: `ssh -L {port}:127.0.0.1:{port} THIS-MACHINE` first, then as above there"
+        ));
+    }
+    Ok(())
+}
+
+/// Opens a companion's page in the browser, or prints its address and code; returns true if a browser was started. The code in
+/// the address is good once, so what it leads to cannot be opened again with it.
+pub(super) fn show(client: &Client, is_printed: bool, printer: &Printer) -> Result<bool, Failure> {
     let code = client.mint_code().map_err(of_problem)?;
     // A browser that does not know the name finds the address.
     let page = if os::BROWSERS_KNOW_NAMES { code.page } else { format!("http://{}/", client.address()) };
     let url = format!("{page}#{}", code.code);
-    let is_opened = !args.print && open(&url);
-    let printer = &context.printer;
+    let is_opened = !is_printed && open(&url);
     if printer.is_json() {
         let state = if is_opened { "opened" } else { "printed" };
-        return printer.event(
-            "page",
-            json!({"state": state, "url": url, "typed": code.typed, "expires_unix": code.expires_unix}),
-        );
+        let told =
+            json!({"state": state, "url": url, "typed": code.typed, "expires_unix": code.expires_unix});
+        printer.event("page", told)?;
+        return Ok(is_opened);
     }
     if is_opened {
         printer.note(format!("the page opens in the browser: {page}, for this machine and this user alone"));
-        printer.note("see who uses it: `minimodel companion sessions`");
-        return Ok(());
+        return Ok(true);
     }
-    if !args.print {
+    if !is_printed {
         printer.note("no browser could be started here; open this address in one on this machine:");
     }
     printer.answer(&url)?;
     printer.note(format!("or open {page} and type the code {}", code.typed));
     printer.note("either is good once, within 60 seconds");
-    let port = client.address().port();
-    printer.note(format!(
-        "from another machine: `ssh -L {port}:127.0.0.1:{port} THIS-MACHINE` first, then as above there"
-    ));
-    Ok(())
+    Ok(false)
 }
 
 /// Starts the browser. Returns false if there is none.

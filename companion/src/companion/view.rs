@@ -50,6 +50,7 @@ impl Core {
         let state = self.lock();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            label: self.checks.host.label(),
             pid: if self.is_running { std::process::id() } else { 0 },
             started_utc: utc(self.started_unix),
             peer: Identity::known(&self.checks.home).map(|peer| peer.to_string()),

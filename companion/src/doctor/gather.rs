@@ -89,6 +89,7 @@ pub fn gather(around: Around<'_>) -> Facts {
 fn nothing() -> Status {
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        label: None,
         pid: 0,
         started_utc: String::new(),
         peer: None,

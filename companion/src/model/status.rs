@@ -14,6 +14,10 @@ use super::transfer::Transfer;
 pub struct Status {
     /// Version of the program.
     pub version: String,
+    /// The name that its user gave it, if any.
+    #[serde(default)]
+    #[schema(max_length = 80)]
+    pub label: Option<String>,
     /// Its process; 0 when no companion runs and the state was read from disk.
     pub pid: u32,
     /// Since when it runs.

@@ -72,6 +72,7 @@ impl Service for Memory {
         let state = self.state();
         Ok(Status {
             version: "0.0.0-\"test\\".into(),
+            label: Some("a\u{202e}b".into()),
             pid: 7,
             started_utc: "2026-11-21T00:00:00Z".into(),
             peer: Some("me".into()),

@@ -98,7 +98,7 @@ fn restore(context: &Context) -> Result<(), Failure> {
         let error = "the consent log cannot be restored while a companion runs";
         return Err(Failure::new(Exit::Busy, error, "end it first: `minimodel companion stop`"));
     }
-    let given_up = companion::open(context, false)?.restore_log().map_err(text::of_problem)?;
+    let given_up = companion::open_at_rest(context)?.restore_log().map_err(text::of_problem)?;
     context.printer.event("consent-log-restored", json!({"given_up": given_up}))?;
     context.printer.note(if given_up == 0 {
         "the consent log is the one that it was; nothing was changed"

@@ -4,6 +4,7 @@
 //! fetch in a process of its own that is killed without warning and started again. Only the bad peer's lie is staged.
 
 mod fetcher;
+mod pages;
 mod peers;
 mod story;
 
@@ -33,7 +34,12 @@ pub(crate) fn run(args: &DemoArgs, context: &Context) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
     let folder = tempfile::Builder::new().prefix("minimodel-demo-").tempdir();
     let folder = folder.map_err(|error| Failure::writing("demo's folder", &std::env::temp_dir(), &error))?;
-    let told = tell(context, &interrupt, folder.path());
+    let story = Story::new(context);
+    let told = if args.page {
+        pages::tell(&story, &interrupt, folder.path(), args.print, context)
+    } else {
+        tell(&story, &interrupt, folder.path())
+    };
     if args.keep {
         let kept = folder.keep();
         context.printer.note(format!("the demo's folder was kept: {}", escape::path(&kept)));
@@ -41,8 +47,7 @@ pub(crate) fn run(args: &DemoArgs, context: &Context) -> Result<(), Failure> {
     told
 }
 
-fn tell(context: &Context, interrupt: &Interrupt, folder: &Path) -> Result<(), Failure> {
-    let story = Story::new(context);
+fn tell(story: &Story<'_>, interrupt: &Interrupt, folder: &Path) -> Result<(), Failure> {
     story.title("A model file moves between people who agreed to it. Everything happens on this machine.")?;
 
     story.step("Alice makes a model file and a manifest that names its bytes, its license and herself.")?;
@@ -67,20 +72,20 @@ fn tell(context: &Context, interrupt: &Interrupt, folder: &Path) -> Result<(), F
     story.step("Bob agrees to fetch and import, and takes chunks from all three. Each chunk is proven before it is kept.")?;
     let bob = fetcher::Fetcher::new(folder, &manifest, [&alice, &mallory, &carol].map(Peer::offer))?;
     let names = [("alice", alice.id()), ("mallory", mallory.id()), ("carol", carol.id())];
-    let killed_at = bob.run_and_kill(&story, &names, interrupt)?;
+    let killed_at = bob.run_and_kill(story, &names, interrupt)?;
     story
         .say(&format!("after {} Bob's process is killed without warning (SIGKILL)", show_size(killed_at)))?;
 
     story.step(
         "Bob types the same line again. What was recorded is read back, proven again, and not fetched twice.",
     )?;
-    bob.run_to_the_end(&story, &names, interrupt)?;
+    bob.run_to_the_end(story, &names, interrupt)?;
     interrupt.check()?;
 
     story.step("The file is in its place. Bob checks it once more, by himself.")?;
-    check(&story, &manifest, &bob.artifact())?;
+    check(story, &manifest, &bob.artifact())?;
     story.step("His receipt says what was checked, what he agreed to, and who supplied what:")?;
-    show_receipt(&story, &bob.receipt(), &names)?;
+    show_receipt(story, &bob.receipt(), &names)?;
     drop((alice, mallory, carol));
     story.title(
         "That was all: no server, nothing executed, nothing believed unproven.\n\
@@ -118,6 +123,8 @@ fn make_manifest(path: &Path) -> Result<Manifest, Failure> {
     getrandom::fill(&mut seed)
         .map_err(|error| Failure::unexpected("cannot make a key", &anyhow::anyhow!("{error}")))?;
     let options = ManifestOptions {
+        model_id: "demo-model".to_owned(),
+        publisher_id: "demo-alice".to_owned(),
         chunk_size: usize::try_from(chunk_size).unwrap_or(1 << 16),
         signing_key: Some(SigningKey::from_bytes(&seed)),
         ..ManifestOptions::default()

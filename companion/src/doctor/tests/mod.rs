@@ -71,6 +71,7 @@ fn facts() -> Facts {
         log: Ok(verdict(true, 0)),
         status: Status {
             version: "0.1.0".into(),
+            label: None,
             pid: 7,
             started_utc: "2026-06-01T10:00:00Z".into(),
             peer: None,

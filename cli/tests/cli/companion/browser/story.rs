@@ -1,11 +1,15 @@
 //! Two users, each at the page of their own companion: one shares and stops, the other fetches; and the same by keys alone.
 
+use std::fs;
+
 use serde_json::Value;
 
 use super::super::house::House;
 use super::super::version::Version;
 use super::driver::{Browser, is_here};
 use super::{complaints, go, log_in, tick};
+use crate::home::Home;
+use crate::process::{Running, events};
 
 /// The Tab key, Enter and the space bar (W3C WebDriver section 17.4.2).
 const TAB: char = '\u{e004}';
@@ -82,6 +86,41 @@ fn one_shares_and_stops_at_once_while_the_other_fetches() {
     go(&browser, "records");
     browser.click(&browser.find("//a[starts-with(normalize-space(.), 'm 1')]"));
     browser.until("the receipt", |text| text.contains("Bytes by peer"));
+    assert_eq!(complaints(&browser), Vec::<String>::new());
+}
+
+#[test]
+fn demo_is_watched_and_steered_in_the_browser() {
+    if !is_here() {
+        return;
+    }
+    let home = Home::new();
+    fs::create_dir(home.path("tmp")).unwrap();
+    let mut command = home.command(["demo", "--page", "--print", "--json"]);
+    let demo = Running::start(command.env("TMPDIR", home.path("tmp")));
+    let urls = demo.wait_for_stdout("two pages", |text| {
+        let urls: Vec<_> =
+            events(text, "page").map(|page| page["url"].as_str().unwrap().to_owned()).collect();
+        <[String; 2]>::try_from(urls).ok()
+    });
+    let browser = Browser::start();
+    let at_bob = browser.tab();
+    browser.open(&urls[0]);
+    browser.until("whose page it is", |text| text.contains("Demo: Bob. Made up"));
+    go(&browser, "requests");
+    browser
+        .until("the question", |text| text.contains("Each action by itself") && text.contains("demo-alice"));
+    tick(&browser, &["fetch", "import"]);
+    browser.press("Agree");
+    browser.new_tab();
+    browser.open(&urls[1]);
+    browser.until("whose page it is", |text| text.contains("Demo: Alice. Made up"));
+    go(&browser, "sharing/1");
+    browser.press("Stop at once");
+    browser.until("stopped", |text| text.contains("Paused"));
+    browser.go_to_tab(&at_bob);
+    go(&browser, "transfers/1");
+    browser.until("why nothing moves", |text| text.contains("no connected peer has what is missing"));
     assert_eq!(complaints(&browser), Vec::<String>::new());
 }
 
