@@ -69,6 +69,6 @@ pub use home::{Home, HomeError, HomeFolder};
 pub use identity::{Identity, IdentityError};
 pub use lower::{
     AddressFault, Breach, CloseCode, Consequence, Idle, Manifest, Offer, OfferError, PeerId, PeerIdError,
-    PeerKeyFault, PeerView, Progress, Receipt, SignedOffer, Snapshot, SwarmEvent,
+    PeerKeyFault, PeerView, Progress, Reach, Receipt, SignedOffer, Snapshot, SwarmEvent, Translation, Visit,
 };
 pub use node::{Fetch, FetchBuilder, Node, Share, ShareBuilder, Subject};

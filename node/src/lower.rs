@@ -44,6 +44,46 @@ pub use minimodel_swarm::driver::PeerView;
 /// ```
 pub use minimodel_swarm::driver::Snapshot;
 
+/// How far others can reach the node, as far as other members have shown, as a [`Snapshot`] brings it.
+///
+/// ```
+/// use minimodel::{Reach, Translation};
+///
+/// let told = |reach: &Reach| match (reach.visit_ipv4, reach.ipv4) {
+///     (Some(visit), _) => format!("{} came unasked: others can reach this machine", visit.from),
+///     (None, Translation::Varies) => "the router allots a port for each peer: only dialing out works".to_owned(),
+///     (None, _) => "not known yet".to_owned(),
+/// };
+/// assert_eq!(told(&Reach::default()), "not known yet");
+/// ```
+pub use minimodel_swarm::driver::Reach;
+
+/// How routers on the way translate the node's address.
+///
+/// ```
+/// use minimodel::Translation;
+///
+/// let seen = Translation::Same("203.0.113.9:61000".parse()?);
+/// assert_eq!(seen.address(), Some("203.0.113.9:61000".parse()?));
+/// assert_eq!(Translation::Varies.address(), None);
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+pub use minimodel_swarm::driver::Translation;
+
+/// A peer that came from the public Internet although nothing was ever sent there.
+///
+/// ```
+/// use minimodel::{Snapshot, Visit};
+///
+/// /// The last one, by either family.
+/// fn last(now: &Snapshot) -> Option<Visit> {
+///     let visits = [now.reach.visit_ipv4, now.reach.visit_ipv6];
+///     visits.into_iter().flatten().max_by_key(|visit| visit.unix)
+/// }
+/// assert_eq!(last(&Snapshot::default()), None);
+/// ```
+pub use minimodel_swarm::driver::Visit;
+
 /// The rule that a banned or struck peer broke.
 ///
 /// ```

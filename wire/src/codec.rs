@@ -3,6 +3,8 @@
 //! A body is what bincode 2 writes with little-endian fixed-width integers: a list is a u64 count and its items. It is read
 //! field by field, so that each number is checked before it allocates; trailing bytes are an error.
 
+use std::net::{IpAddr, SocketAddr};
+
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bincode::error::DecodeError as BodyError;
 use bytes::Bytes;
@@ -13,6 +15,7 @@ use crate::error::DecodeError;
 use crate::frame::{Frame, Hello, ManifestOnly, rule};
 use crate::kind::FrameKind;
 use crate::limits;
+use crate::offer::{FAMILY_V4, FAMILY_V6};
 
 /// Read limit of bincode in bytes: the longest single field is a digest.
 const FIELD_LIMIT: usize = 32;
@@ -79,6 +82,13 @@ impl Frame {
                 offers.iter().for_each(|offer| put_bytes(out, offer));
             }
             Self::Bye { code } => put(out, u32::from(*code)),
+            Self::Observed { address } => {
+                match address.ip() {
+                    IpAddr::V4(ip) => put(out, (FAMILY_V4, ip.octets())),
+                    IpAddr::V6(ip) => put(out, (FAMILY_V6, ip.octets())),
+                }
+                put(out, address.port());
+            }
             Self::Choke | Self::Unchoke | Self::Interested | Self::NotInterested | Self::Ignored { .. } => {}
         }
     }
@@ -130,6 +140,14 @@ pub(crate) fn decode_body(
             let code = body.field()?;
             let code = CloseCode::try_from(code).map_err(|_| DecodeError::UnknownCloseCode { code })?;
             Frame::Bye { code }
+        }
+        FrameKind::Observed => {
+            let ip = match body.field()? {
+                FAMILY_V4 => IpAddr::from(body.field::<[u8; 4]>()?),
+                FAMILY_V6 => IpAddr::from(body.field::<[u8; 16]>()?),
+                family => return Err(DecodeError::AddressFamily { family }),
+            };
+            Frame::Observed { address: rule::observed(SocketAddr::new(ip, body.field()?))? }
         }
         FrameKind::Ignored(kind) => return Ok(Frame::Ignored { kind }),
     };

@@ -1,11 +1,14 @@
 //! Errors in a peer's bytes: one variant for each rule, and the code that answers it.
 
+use std::net::SocketAddr;
+
 use thiserror::Error;
 
 use crate::bitfield::BitfieldError;
 use crate::codes::{CloseCode, ResetCode};
 use crate::kind::FrameKind;
 use crate::limits;
+use crate::offer::AddressFault;
 
 /// A broken rule of the control stream. The peer is at fault; after the first error nothing more is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -133,6 +136,20 @@ pub enum DecodeError {
         /// Announced number of indexes.
         len: u64,
     },
+    /// An observed address of neither IPv4 nor IPv6.
+    #[error("unknown address family {family}")]
+    AddressFamily {
+        /// The number as received.
+        family: u8,
+    },
+    /// An observed address from which no packet can come.
+    #[error("observed address {address}: {fault}")]
+    ObservedAddress {
+        /// The address.
+        address: SocketAddr,
+        /// What is wrong with it.
+        fault: AddressFault,
+    },
     /// A chunk index beyond the artifact.
     #[error("range outside file: chunk {index} of {count}")]
     IndexOutOfRange {
@@ -190,6 +207,8 @@ impl DecodeError {
             | Self::PeersEmpty
             | Self::PeersTooMany { .. }
             | Self::OfferTooLong { .. }
+            | Self::AddressFamily { .. }
+            | Self::ObservedAddress { .. }
             | Self::UnknownCloseCode { .. } => CloseCode::Malformed,
         }
     }

@@ -1,6 +1,7 @@
 //! The frames of the control stream as values, and the rules that each must keep.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::ops::BitOr;
 
 use bytes::Bytes;
@@ -47,6 +48,11 @@ pub enum Frame {
     Bye {
         /// The reason.
         code: CloseCode,
+    },
+    /// The address from which the sender sees the receiver's packets come.
+    Observed {
+        /// The address, after all translators on the way. It may be false: see `docs/protocol.md`.
+        address: SocketAddr,
     },
     /// A frame of the reserved range, whose body was dropped. Encoded, it has an empty body.
     Ignored {
@@ -152,6 +158,7 @@ impl Frame {
             Self::NotInterested => FrameKind::NotInterested,
             Self::Peers { .. } => FrameKind::Peers,
             Self::Bye { .. } => FrameKind::Bye,
+            Self::Observed { .. } => FrameKind::Observed,
             Self::Ignored { kind } => FrameKind::Ignored(*kind),
         }
     }
@@ -159,7 +166,10 @@ impl Frame {
 
 /// Each rule on a value that came off the wire, named by its error.
 pub(crate) mod rule {
+    use std::net::SocketAddr;
+
     use super::{Consent, DecodeError, limits};
+    use crate::offer::address_fault;
 
     pub(crate) fn version(theirs: u16) -> Result<u16, DecodeError> {
         let ours = limits::PROTOCOL_VERSION;
@@ -210,6 +220,13 @@ pub(crate) mod rule {
             Some(0) => Err(DecodeError::PeersEmpty),
             Some(len) => Ok(len),
             None => Err(DecodeError::PeersTooMany { len }),
+        }
+    }
+
+    pub(crate) fn observed(address: SocketAddr) -> Result<SocketAddr, DecodeError> {
+        match address_fault(address) {
+            Some(fault) => Err(DecodeError::ObservedAddress { address, fault }),
+            None => Ok(address),
         }
     }
 

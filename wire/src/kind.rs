@@ -54,6 +54,7 @@ kinds! {
     0x0009 NotInterested,
     0x000a Peers,
     0x000b Bye,
+    0x000c Observed,
 }
 
 impl FrameKind {
@@ -69,6 +70,7 @@ impl FrameKind {
             Self::DontHave | Self::Bye => limits::U32_BODY_LEN,
             Self::Choke | Self::Unchoke | Self::Interested | Self::NotInterested => 0,
             Self::Peers => limits::MAX_PEERS_LEN,
+            Self::Observed => limits::MAX_OBSERVED_LEN,
             Self::Ignored(_) => limits::MAX_IGNORED_LEN,
         }
     }

@@ -52,6 +52,9 @@ pub const MAX_OFFER_LEN: usize = 512;
 /// Body of `Peers`, in bytes: u64 number of offers, each u64 length and bytes.
 pub const MAX_PEERS_LEN: u32 = 8 + (8 + MAX_OFFER_LEN as u32) * MAX_PEERS_OFFERS as u32;
 
+/// Body of `Observed`, in bytes: the address family, 16 bytes of an IPv6 address, and the port.
+pub const MAX_OBSERVED_LEN: u32 = 1 + 16 + 2;
+
 /// Frame types that a receiver skips: additions which an old peer may miss without harm.
 pub const IGNORABLE_KINDS: RangeInclusive<u16> = 0x8000..=0xbfff;
 

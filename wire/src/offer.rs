@@ -8,8 +8,8 @@ use crate::limits;
 use crate::peer_id::{KeyFault, PeerId};
 
 pub(crate) const VERSION: u8 = 1;
-const FAMILY_V4: u8 = 4;
-const FAMILY_V6: u8 = 6;
+pub(crate) const FAMILY_V4: u8 = 4;
+pub(crate) const FAMILY_V6: u8 = 6;
 
 /// A peer's claim that it can be reached at these addresses. Signed it becomes a [`crate::SignedOffer`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,7 +249,7 @@ fn address_count(count: usize) -> Result<usize, OfferError> {
     }
 }
 
-fn address_fault(address: SocketAddr) -> Option<AddressFault> {
+pub(crate) fn address_fault(address: SocketAddr) -> Option<AddressFault> {
     let ip = address.ip();
     let scoped = matches!(address, SocketAddr::V6(v6) if v6.scope_id() != 0 || v6.flowinfo() != 0);
     let mapped = matches!(ip, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use minimodel::publishers::SignerVerdict;
 use minimodel_companion::doctor;
-use minimodel_companion::model::{Cause, Kind, Peer, Transfer};
+use minimodel_companion::model::{Cause, Kind, Peer, Reach, Transfer};
 use minimodel_swarm::driver::{PeerView, Snapshot};
 use minimodel_verifier::receipt::{PeerSupply, Receipt};
 use minimodel_wire::SignedOffer;
@@ -50,6 +50,8 @@ pub(crate) struct Moment {
     /// Missing chunks that no connected peer has.
     unheld: u32,
     peers: Vec<Peer>,
+    /// What other members have shown of this machine's reach.
+    reach: Reach,
 }
 
 impl From<&Snapshot> for Moment {
@@ -70,6 +72,7 @@ impl From<&Snapshot> for Moment {
             serving: snapshot.progress.serving as usize,
             unheld: snapshot.progress.unheld,
             peers: snapshot.peers.iter().map(peer).collect(),
+            reach: Reach::from(&snapshot.reach),
         }
     }
 }
@@ -87,6 +90,7 @@ impl Moment {
             serving: transfer.peers.len(),
             unheld: transfer.missing_unheld.map_or(0, |chunks| u32::try_from(chunks).unwrap_or(u32::MAX)),
             peers: transfer.peers.clone(),
+            reach: transfer.reach.clone().unwrap_or_default(),
         }
     }
 }
@@ -114,11 +118,18 @@ pub(crate) struct Moments {
     /// When the last status line of a share was due, and the bytes that were sent by then.
     told_at: Instant,
     told_bytes: u64,
+    told_reach: Reach,
 }
 
 impl Moments {
     pub(crate) fn new(teller: Teller) -> Self {
-        Self { teller, idle_debounce: IdleDebounce::default(), told_at: Instant::now(), told_bytes: 0 }
+        Self {
+            teller,
+            idle_debounce: IdleDebounce::default(),
+            told_at: Instant::now(),
+            told_bytes: 0,
+            told_reach: Reach::default(),
+        }
     }
 
     /// Tells how the transfer stands; `counter`: the progress of a fetch, if it is shown.
@@ -145,7 +156,18 @@ impl Moments {
             }
             (self.told_at, self.told_bytes) = (Instant::now(), moment.sent_bytes);
         }
-        Ok(())
+        self.reach(&moment.reach)
+    }
+
+    /// Reports what other members have shown of this machine's reach, when that is new.
+    fn reach(&mut self, reach: &Reach) -> Result<(), Failure> {
+        if self.teller.place != Place::Here || self.told_reach == *reach {
+            return Ok(());
+        }
+        self.told_reach.clone_from(reach);
+        let printer = &self.teller.printer;
+        doctor::reach_lines(reach).into_iter().for_each(|line| printer.note(line));
+        printer.event("reach", json!({"ipv4": reach.ipv4, "ipv6": reach.ipv6}))
     }
 
     /// Reports why no bytes move, once that has lasted: null when they move again. Returns what was reported.

@@ -78,7 +78,9 @@ pub(super) fn why(transfer: &Transfer) -> Vec<String> {
         }
         State::Running => {
             let idle = cause.map(|cause| format!("nothing moves: {cause}"));
-            idle.into_iter().chain(left(transfer)).collect()
+            let reach = transfer.reach.iter().flat_map(doctor::reach_lines);
+            let reach = reach.map(|line| escape::shown(&line).to_string());
+            idle.into_iter().chain(left(transfer)).chain(reach).collect()
         }
         State::Paused => vec![format!("paused until `minimodel transfer start {id}`")],
         State::Done => vec![format!("checked and in place: {}", escape::path(transfer.path.as_ref()))],

@@ -15,7 +15,7 @@ use super::row::{FinalState, PlacedFile, TransferRow};
 use super::running::{RunningTransfer, idle_seconds};
 use super::state::State;
 use super::table::unknown;
-use crate::model::{Cause, Event, Kind, Question, State as Stands, Status, Transfer};
+use crate::model::{Cause, Event, Kind, Question, Reach, State as Stands, Status, Transfer};
 use crate::problem::Problem;
 
 impl From<Idle> for Cause {
@@ -142,6 +142,7 @@ impl Core {
             down_rate: now.map_or(0, |s| s.down_rate),
             up_rate: now.map_or(0, |s| s.up_rate),
             peers: running.map(RunningTransfer::peers).unwrap_or_default(),
+            reach: now.map(|s| Reach::from(&s.reach)),
             run_seconds: snapshot.map_or(0.0, |s| s.elapsed.as_secs_f64()),
             idle_seconds: snapshot.map(idle_seconds).unwrap_or_default(),
             created_utc: utc(row.created_unix),

@@ -9,6 +9,7 @@ mod facts;
 mod gather;
 mod machine;
 mod network;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod transfers;
@@ -18,6 +19,7 @@ pub use address::{Reach, reach};
 pub use cause::{CAUSES, advice, name, words, words_of};
 pub use facts::{Bound, DiskSpace, Facts, Listen, Offered, PathState, Place, PlaceKind};
 pub use gather::{Around, ListenAt, gather};
+pub use seen::reach_lines;
 pub use units::size;
 
 use crate::model::Finding;
@@ -39,6 +41,7 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     findings.push(machine::open_files(facts));
     findings.extend(network::ports(facts));
     findings.extend(network::reachability(facts));
+    findings.extend(seen::translation(facts));
     findings.push(network::buffers(facts));
     if facts.database_fault.is_none() {
         findings.push(transfers::limits(facts));

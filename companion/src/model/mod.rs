@@ -12,6 +12,7 @@ mod forms;
 mod library;
 mod limits;
 mod publisher;
+mod reach;
 mod records;
 mod status;
 mod transfer;
@@ -28,6 +29,7 @@ pub(crate) use self::forms::{
 pub use self::library::{Activated, Activation, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
 pub use self::limits::{Limits, Moved, Rates, TransferLimits, Window};
 pub use self::publisher::{KnownKey, Publisher, PublisherStanding};
+pub use self::reach::{FamilyReach, Reach, Translation, Visit};
 pub use self::records::{
     KnownBan, KnownPublisher, OfferAddress, OfferText, ReceiptCheck, ReceiptLine, ReceiptParts, ReceiptPeer,
     ReceiptText,

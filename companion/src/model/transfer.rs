@@ -14,6 +14,7 @@ use super::forms::{
 };
 use super::limits::TransferLimits;
 use super::publisher::{self, Publisher};
+use super::reach::Reach;
 use crate::problem::Problem;
 
 /// Whether a transfer brings a file or gives one.
@@ -271,6 +272,9 @@ pub struct Transfer {
     pub up_rate: u64,
     /// Connected peers.
     pub peers: Vec<Peer>,
+    /// How far others can reach it, as far as other members have shown; none while it does not run.
+    #[serde(default)]
+    pub reach: Option<Reach>,
     /// Seconds that this run has lasted.
     #[serde(default)]
     pub run_seconds: f64,

@@ -59,10 +59,20 @@ pub(crate) fn example(id: u64, kind: Kind, state: State) -> Transfer {
         down_rate: 50,
         up_rate: 60,
         peers: vec![peer],
+        reach: Some(reach()),
         run_seconds: 4.5,
         idle_seconds: BTreeMap::from([(Cause::NoSource, 1.5), (Cause::RateLimit, 0.25)]),
         created_utc: "2026-11-21T00:00:00Z".into(),
         is_new: false,
+    }
+}
+
+fn reach() -> Reach {
+    let visit = Visit { peer: "p".into(), from: "9.9.9.9:1".into(), at_utc: "2026-11-21T00:00:00Z".into() };
+    let address = Some("[2001:db8::7]:4433".into());
+    Reach {
+        ipv4: FamilyReach { translation: Translation::Varies, address: None, visit: Some(visit) },
+        ipv6: FamilyReach { translation: Translation::Same, address, visit: None },
     }
 }
 

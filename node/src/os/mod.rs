@@ -1,5 +1,5 @@
-//! The operating system, as far as only this crate asks it: files that may still be opened, and file systems whose times can
-//! be believed. The rest of the crate names no system and calls `minimodel_swarm::os` or this.
+//! The operating system, as far as only this crate asks it: files that may still be opened, file systems whose times can
+//! be believed, and addresses that last. The rest of the crate names no system and calls `minimodel_swarm::os` or this.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -16,8 +16,8 @@ use self::linux as system;
 use self::macos as system;
 
 #[cfg(unix)]
-pub(crate) use self::system::keeps_change_times;
+pub(crate) use self::system::{keeps_change_times, temporary_addresses};
 #[cfg(unix)]
 pub(crate) use self::unix::check_spare_files;
 #[cfg(windows)]
-pub(crate) use self::windows::{check_spare_files, keeps_change_times};
+pub(crate) use self::windows::{check_spare_files, keeps_change_times, temporary_addresses};

@@ -1,6 +1,7 @@
 //! What Windows has of its own.
 
 use std::io;
+use std::net::Ipv6Addr;
 use std::path::Path;
 
 /// Checks that `count` more files can be opened: this system has no limit that a process comes near.
@@ -16,4 +17,9 @@ pub(crate) fn check_spare_files(_count: usize) -> io::Result<()> {
 /// `SetFileInformationByHandle` sets that of NTFS. It costs a full check at each share.
 pub(crate) fn keeps_change_times(_: &Path) -> bool {
     false
+}
+
+/// The IPv6 addresses that do not last: none are told from others here.
+pub(crate) fn temporary_addresses() -> Vec<Ipv6Addr> {
+    Vec::new()
 }

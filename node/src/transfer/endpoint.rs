@@ -1,11 +1,12 @@
 //! The node of a transfer: where it listens, and the offer that names its addresses.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ed25519_dalek::SigningKey;
 use minimodel_swarm::driver::{Congestion, DriverError, Incoming, Node, NodeSettings};
 use minimodel_wire::SignedOffer;
 
+use super::addresses;
 use crate::clock::now_unix;
 
 /// Lifetime of an offer: long enough to send the offer by mail, short enough that an old offer expires.
@@ -67,7 +68,7 @@ pub(super) fn bind(endpoint: &Endpoint, key: &SigningKey, incoming: Incoming) ->
         key: key.clone(),
         listen,
         advertise: endpoint.advertise.clone(),
-        interfaces,
+        interfaces: addresses::of_this_machine,
         incoming,
         max_datagram: endpoint.max_datagram,
         congestion: endpoint.congestion,
@@ -90,28 +91,6 @@ pub(super) fn bind(endpoint: &Endpoint, key: &SigningKey, incoming: Incoming) ->
 pub(super) fn taken_port(endpoint: &Endpoint, node: &Node) -> Option<u16> {
     let is_free_to_choose = endpoint.listen.is_none_or(|listen| listen.port() == 0);
     endpoint.last_port.filter(|&port| is_free_to_choose && port != node.local_address().port())
-}
-
-/// The addresses of this machine that other machines may reach; loopback only if there are no others.
-fn interfaces() -> Vec<IpAddr> {
-    let found = if_addrs::get_if_addrs().unwrap_or_default();
-    let mut addresses: Vec<IpAddr> = found
-        .iter()
-        .map(if_addrs::Interface::ip)
-        .filter(|ip| !ip.is_loopback() && !is_link_local(ip))
-        .collect();
-    addresses.sort_by_key(|ip| ip.is_ipv6());
-    if addresses.is_empty() {
-        addresses.push(Ipv4Addr::LOCALHOST.into());
-    }
-    addresses
-}
-
-fn is_link_local(ip: &IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
-    }
 }
 
 /// Signs the offer of a node.

@@ -3,6 +3,7 @@
 //! Each runs on the thread that calls it, tells a [`Watcher`] what happens, and is cancelled and adjusted through a
 //! [`Control`] by other threads. Nothing here asks the user: the consents are an argument.
 
+mod addresses;
 mod consents;
 mod control;
 mod end;

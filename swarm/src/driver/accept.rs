@@ -10,12 +10,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::arrivals::Arrivals;
+use super::calendar::unix_now;
 use super::close::close;
 use super::connection::is_violation;
 use super::dial::Dialer;
 use super::error::DriverError;
 use super::messages::{Origin, TaskMessage};
 use super::newcomers::{PendingHandshakes, Place, Verdict};
+use super::observed::Observations;
 use super::opening::{Opening, Wanted};
 use super::registrations::{Registration, Sessions};
 use super::tls::peer_of;
@@ -104,7 +106,8 @@ async fn run(dialer: Dialer, server: ServerConfig, sessions: Sessions) {
         // A first packet that does not decrypt opens no connection.
         let Ok(connecting) = incoming.accept_with(config) else { continue };
         let (place, must_go) = pending.take(remote.ip(), is_proven, now);
-        handshakes.spawn(shake_hands(connecting, place, must_go, sessions.clone()));
+        let observations = dialer.observations.clone();
+        handshakes.spawn(shake_hands(connecting, place, must_go, sessions.clone(), observations));
     }
 }
 
@@ -115,6 +118,7 @@ async fn shake_hands(
     place: Place,
     mut must_go: oneshot::Receiver<()>,
     sessions: Sessions,
+    observations: Arc<Observations>,
 ) {
     let connected = tokio::select! {
         _ = &mut must_go => return,
@@ -124,6 +128,7 @@ async fn shake_hands(
     // A completed handshake proves the address: the peer has received what was sent there.
     place.prove();
     let Some(peer) = peer_of(&connection) else { return close(&connection, CloseCode::NotAllowed) };
+    observations.came(peer, connection.remote_address(), unix_now());
     let (opening, wanted) = tokio::select! {
         _ = &mut must_go => return close(&connection, CloseCode::Busy),
         opened = Opening::accept(&connection) => opened,

@@ -7,6 +7,11 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Difference between the two clocks that counts as a jump.
 const JUMP: Duration = Duration::from_secs(2);
 
+/// Seconds since 1970 by the system's calendar.
+pub(super) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// The calendar time of a run, and what of it was reported last.
 #[derive(Debug)]
 pub(super) struct Calendar {

@@ -1,6 +1,7 @@
 //! Dials one peer at any of its addresses; no other key is accepted there.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use minimodel_wire::{CloseCode, PeerId};
@@ -11,6 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::close::code_of;
 use super::congestion::Congestion;
 use super::error::DriverError;
+use super::observed::Observations;
 use super::routes::Routes;
 use super::tls::Credentials;
 use super::transport::{self, HANDSHAKE, Path};
@@ -55,6 +57,8 @@ pub(super) struct Dialer {
     pub(super) max_datagram: Option<u16>,
     pub(super) congestion: Congestion,
     pub(super) routes: Routes,
+    /// What other members see of this node.
+    pub(super) observations: Arc<Observations>,
 }
 
 impl Dialer {
@@ -105,6 +109,7 @@ impl Dialer {
         silence: Instant,
     ) -> Result<Connection, DialFault> {
         let (config, found) = self.configure(peer, address).map_err(|_| DialFault::default())?;
+        self.observations.dialed(address);
         let connecting = self.endpoint.connect_with(config, address, SERVER_NAME);
         let mut connecting = connecting.map_err(|_| DialFault::default())?;
         // The handshake data comes with the other side's first answer, or the handshake has failed.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use minimodel_wire::{CloseCode, Consent, Frame, PeerId};
 use quinn::{Connection, VarInt};
@@ -22,6 +22,9 @@ use super::samples::PeerSample;
 use super::transport;
 use super::workers::Tasks;
 use crate::machine::{Config, Conn, Input, PeerState, Time};
+
+/// A peer is told again after this long at what address it is seen: what it was told fades (`observed.rs`).
+const TELL_EVERY: Duration = Duration::from_secs(20 * 60);
 
 /// The open connections of a session, and those that are about to be closed.
 pub(super) struct Links {
@@ -44,6 +47,8 @@ struct Open {
     place: Option<Place>,
     /// The peer's Hello agreed with this node's.
     is_introduced: bool,
+    /// What the peer was told last of its address as seen from here, and when; `None`: it is not told.
+    told: Option<(SocketAddr, Instant)>,
 }
 
 impl Links {
@@ -99,7 +104,7 @@ impl Links {
             Origin::Accepted { opening, place } => (Some(opening), Some(place)),
         };
         let link = Link::start(connection, conn, opening, &self.settings);
-        self.open.insert(conn, Open { link, peer, place, is_introduced: false });
+        self.open.insert(conn, Open { link, peer, place, is_introduced: false, told: None });
         conn
     }
 
@@ -124,6 +129,37 @@ impl Links {
         if let Some((link, _)) = self.get(conn) {
             link.send(frame);
         }
+    }
+
+    /// Tells a peer at which address it is seen.
+    pub(super) fn tell_observed(&mut self, conn: Conn) {
+        let Some(open) = self.open.get_mut(&conn) else { return };
+        let address = canonical(open.link.connection.remote_address());
+        open.told = Some((address, Instant::now()));
+        open.link.send(&Frame::Observed { address });
+    }
+
+    /// Tells peers anew whose address has changed since, or who heard it long ago.
+    pub(super) fn retell_observed(&mut self) {
+        let is_due = |open: &Open| {
+            let seen = canonical(open.link.connection.remote_address());
+            open.told.is_some_and(|(told, at)| told != seen || at.elapsed() >= TELL_EVERY)
+        };
+        let due: Vec<Conn> =
+            self.open.iter().filter(|(_, open)| is_due(open)).map(|(&conn, _)| conn).collect();
+        due.into_iter().for_each(|conn| self.tell_observed(conn));
+    }
+
+    /// Notes the address at which a peer sees this node. Returns true if the node's offer should name others now.
+    pub(super) fn observed(&self, conn: Conn, address: SocketAddr) -> bool {
+        let Some((link, _)) = self.get(conn) else { return false };
+        let observations = &self.dialer.observations;
+        observations.note(observations.now(), link.connection.remote_address(), address)
+    }
+
+    /// The node.
+    pub(super) fn node(&self) -> &Node {
+        &self.node
     }
 
     /// Divides the memory for bytes in flight among the introduced peers; other peers get next to nothing.

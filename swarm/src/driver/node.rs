@@ -14,9 +14,11 @@ use super::blocking::BlockingThreads;
 use super::congestion::Congestion;
 use super::dial::Dialer;
 use super::error::DriverError;
+use super::observed::{Reach, Translation};
 use super::routes::Routes;
 use super::tls::Credentials;
 use super::transport;
+use crate::machine::Scope;
 
 /// Settings of a node: its key, its addresses and its transport.
 #[derive(Debug, Clone)]
@@ -79,8 +81,8 @@ impl Node {
         let local =
             endpoint.local_addr().map_err(|source| DriverError::Bind { address: settings.listen, source })?;
         let NodeSettings { max_datagram, congestion, .. } = settings;
-        let dialer =
-            Dialer { endpoint, credentials, serves, max_datagram, congestion, routes: Routes::default() };
+        let (routes, observations) = (Routes::default(), Arc::default());
+        let dialer = Dialer { endpoint, credentials, serves, max_datagram, congestion, routes, observations };
         if let Some(listener) = listener.as_ref().filter(|_| is_shared) {
             listener.start(&dialer);
         }
@@ -101,19 +103,36 @@ impl Node {
         self.local
     }
 
-    /// The addresses that the node's offers name, best first.
+    /// The addresses that the node's offers name, best first: those to be advertised; or else those of this machine, and
+    /// where these are private, before them the address at which other members see it.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        let mut addresses = if !self.settings.advertise.is_empty() {
-            self.settings.advertise.clone()
-        } else if !self.local.ip().is_unspecified() {
-            vec![self.local]
-        } else {
+        let mut addresses = if self.local.ip().is_unspecified() {
             let reachable = |ip: &IpAddr| self.local.is_ipv6() || ip.is_ipv4();
             let found = (self.settings.interfaces)().into_iter().filter(reachable);
             found.map(|ip| SocketAddr::new(ip, self.local.port())).collect()
+        } else {
+            vec![self.local]
         };
+        self.dialer.observations.set_own(addresses.clone());
+        if self.settings.advertise.is_empty() {
+            let Reach { ipv4, ipv6, .. } = self.reach();
+            let is_public = |address: &&SocketAddr| Scope::of(address.ip()) == Scope::Public;
+            let public = addresses.iter().take_while(is_public).count();
+            let observed: Vec<SocketAddr> =
+                [ipv6, ipv4].into_iter().filter_map(Translation::address).collect();
+            let new = observed.into_iter().filter(|address| !addresses.contains(address));
+            let new: Vec<SocketAddr> = new.collect();
+            addresses.splice(public..public, new);
+        } else {
+            addresses.clone_from(&self.settings.advertise);
+        }
         addresses.truncate(MAX_OFFER_ADDRESSES);
         addresses
+    }
+
+    /// How far the node can be reached, as far as other members have shown.
+    pub fn reach(&self) -> Reach {
+        self.dialer.observations.reach(self.dialer.observations.now())
     }
 
     /// An offer for a swarm at [`Self::addresses`], signed with the node's key.

@@ -25,6 +25,12 @@ impl Session {
                 links.dial(peer, addresses, pex_addresses, tasks);
             }
             Output::Send { conn, frame } => links.send(conn, &frame),
+            Output::TellObserved { conn } => links.tell_observed(conn),
+            Output::Observed { conn, address } => {
+                if links.observed(conn, address) {
+                    self.renew_moved_offer();
+                }
+            }
             Output::Close { conn, code } => links.close(conn, code),
             Output::Request { conn, req, index } => {
                 return downloading.request(conn, req, index, links, tasks);

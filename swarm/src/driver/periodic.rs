@@ -7,12 +7,13 @@ use minimodel_wire::Bitfield;
 use super::report::Snapshot;
 use super::samples::{Moment, Traffic};
 use super::session::Session;
-use crate::machine::{Input, Progress};
+use crate::machine::{Input, Progress, Time};
 
 impl Session {
     /// Judges the interval since the last sample.
     pub(super) fn sample(&mut self) {
         let (now, machine) = (self.now(), &self.machine);
+        self.links.retell_observed();
         let peers = self.links.sample(now, |conn| machine.peer_state(conn));
         self.links.probe(&peers);
         let moment = Moment {
@@ -58,6 +59,7 @@ impl Session {
             busy_time: samples.busy_time,
             peers: samples.peers.iter().filter_map(|sample| self.links.view(sample)).collect(),
             unread: self.serving.being_sent() + self.links.totals().unread(),
+            reach: self.links.node().reach(),
             untold: self.observer.untold(),
             panics: self.tasks.panics(),
         };
@@ -69,8 +71,20 @@ impl Session {
         let now = self.now();
         let Some(unix) = self.calendar.look(now.since_start()) else { return };
         self.machine.handle(now, Input::Calendar { unix });
-        if let Some(offer) = self.renewal.as_mut().and_then(|renewal| renewal.look(now, unix)) {
-            self.machine.handle(now, Input::OwnOffer(offer.clone()));
+        self.renew_offer(now, unix);
+    }
+
+    /// Renews the node's own offer because members see the node at another address than before.
+    pub(super) fn renew_moved_offer(&mut self) {
+        self.renew_offer(self.now(), self.calendar.unix());
+    }
+
+    fn renew_offer(&mut self, now: Time, unix: u64) {
+        let Some(renewal) = &mut self.renewal else { return };
+        let addresses = self.links.node().addresses();
+        if let Some(offer) = renewal.look(now, unix, &addresses) {
+            let announced = renewal.announced();
+            self.machine.handle(now, Input::OwnOffer(announced));
             self.observer.offer(offer);
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use minimodel_wire::{Bitfield, PeerId, SignedOffer};
 
 use super::idle::Idle;
+use super::observed::Reach;
 use crate::machine::{Event, Progress, Terms};
 
 /// One report to the observer of a session.
@@ -16,7 +17,7 @@ pub enum Report {
     Event(Event),
     /// A periodic snapshot of the session.
     Snapshot(Snapshot),
-    /// The node's own offer was renewed, mostly because half of its time was over.
+    /// The node's own offer was renewed: half of its time was over, or the node's addresses are others now.
     Offer(SignedOffer),
 }
 
@@ -50,6 +51,8 @@ pub struct Snapshot {
     pub peers: Vec<PeerView>,
     /// Answers that are being sent, or that a peer has not acknowledged; also those to peers that are disconnected.
     pub unread: u32,
+    /// How far the node can be reached, as far as other members have shown.
+    pub reach: Reach,
     /// Events that were not reported, since there were too many of their kind.
     pub untold: u64,
     /// Tasks that ended by a panic: bugs, each of which cost one connection or one answer.

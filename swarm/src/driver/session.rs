@@ -83,7 +83,7 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(node: &Node, inputs: SessionInputs) -> Result<Self, DriverError> {
         let (inbox, messages) = mpsc::channel(WAITING_MESSAGES);
-        let (config, start) = (inputs.config, Instant::now());
+        let (mut config, start) = (inputs.config, Instant::now());
         let (terms, unix) = (config.terms.clone(), config.unix_at_start);
         let fetches = config.consent.contains(Consent::FETCH);
         let tasks = Tasks::new(node.blocking.part(), inbox.clone());
@@ -100,7 +100,9 @@ impl Session {
         let SessionLimits { down, up, gate } = inputs.limits;
         let downloading = DownloadingInputs { root: inputs.root, file, down, gate: gate.clone() };
         let serving = ServingInputs { source: inputs.source, manifest_text: inputs.manifest_text, up, gate };
-        let renewal = config.offer.clone().and_then(|offer| Renewal::new(node.key().clone(), offer, unix));
+        let named = node.addresses();
+        let renewal = config.offer.take().map(|offer| Renewal::new(node.key().clone(), offer, unix, named));
+        config.offer = renewal.as_ref().map(Renewal::announced);
         Ok(Self {
             start,
             calendar: Calendar::new(unix),

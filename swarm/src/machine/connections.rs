@@ -135,6 +135,7 @@ impl Machine {
         }
         self.swarm.send(conn, Frame::Bitfield(ours));
         exchange::pass_on_own_offer(&mut self.swarm, conn);
+        exchange::tell_observed(&mut self.swarm, conn);
         self.answer_early(conn);
         if is_guest {
             exchange::send_on(&mut self.swarm, conn);

@@ -6,6 +6,7 @@ use super::chunks::ChunkState;
 use super::core::Machine;
 use super::downloads::Downloads;
 use super::events::{Ask, Conn, Output};
+use super::exchange;
 use super::fault::Breach;
 use super::peer::{Peer, Phase};
 use super::reply_budgets::Reply;
@@ -42,6 +43,12 @@ impl Machine {
             }
             Frame::NotInterested => self.choker.not_interested(&mut self.swarm, conn),
             Frame::Peers { offers } => self.offers(conn, &offers),
+            Frame::Observed { address } => {
+                // Nobody asked for the word of a peer that takes no part in the exchange of addresses.
+                if exchange::exchanges_addresses(&self.swarm, conn) {
+                    self.swarm.push(Output::Observed { conn, address });
+                }
+            }
         }
     }
 

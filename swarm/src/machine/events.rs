@@ -200,6 +200,18 @@ pub enum Output {
         /// The frame.
         frame: Frame,
     },
+    /// Tell the peer at which address it is seen, now and whenever that changes.
+    TellObserved {
+        /// The connection.
+        conn: Conn,
+    },
+    /// A peer says at which address it sees us. It may lie.
+    Observed {
+        /// The connection.
+        conn: Conn,
+        /// The address.
+        address: SocketAddr,
+    },
     /// Close the connection with a code, after all that was sent before.
     Close {
         /// The connection.

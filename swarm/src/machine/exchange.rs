@@ -6,19 +6,34 @@
 use bytes::Bytes;
 use minimodel_wire::{CloseCode, Consent, Frame, SignedOffer};
 
-use super::events::Conn;
+use super::events::{Conn, Output};
 use super::outbox::{OFFERS_PER_FRAME, Word};
-use super::peer::Phase;
+use super::peer::{Peer, Phase};
+use super::site::Scope;
 use super::swarm::Swarm;
 
 pub(super) fn pass_on_own_offer(swarm: &mut Swarm, conn: Conn) {
     if !swarm.config.consent.contains(Consent::PUBLISH) {
         return;
     }
-    if let Some(offer) = &swarm.config.offer {
+    let Some(peer) = swarm.peers.get(&conn) else { return };
+    if let Some(offer) = swarm.config.offer.as_ref().filter(|offer| may_know(peer, offer)) {
         let offers = vec![Bytes::from(offer.to_bytes())];
         swarm.send(conn, Frame::Peers { offers });
     }
+}
+
+/// Tells a peer the address at which we see it, if both sides take part in the exchange of addresses.
+pub(super) fn tell_observed(swarm: &mut Swarm, conn: Conn) {
+    if exchanges_addresses(swarm, conn) {
+        swarm.push(Output::TellObserved { conn });
+    }
+}
+
+/// Returns true if both users consented to publish.
+pub(super) fn exchanges_addresses(swarm: &Swarm, conn: Conn) -> bool {
+    let theirs = swarm.peers.get(&conn).is_some_and(|peer| peer.consent.contains(Consent::PUBLISH));
+    theirs && swarm.config.consent.contains(Consent::PUBLISH)
 }
 
 /// Replaces our own offer after it was signed anew, and sends it to all peers whose Hello was accepted. Later peers
@@ -48,11 +63,12 @@ pub(super) fn send_on(swarm: &mut Swarm, conn: Conn) {
 }
 
 fn send_offers(swarm: &mut Swarm, conn: Conn) {
+    let Some(to) = swarm.peers.get(&conn) else { return };
     let mut offers: Vec<Bytes> = swarm
         .peers
         .iter()
         .filter(|&(&other, _)| other != conn)
-        .filter_map(|(_, peer)| peer.offer.as_ref())
+        .filter_map(|(_, peer)| peer.offer.as_ref().filter(|offer| may_know(to, offer)))
         .map(|offer| Bytes::from(offer.to_bytes()))
         .collect();
     swarm.rng.shuffle(&mut offers);
@@ -76,12 +92,19 @@ pub(super) fn pass_on(swarm: &mut Swarm, from: Conn) {
 
 /// Sends the current offers of these members.
 fn send_offers_of(swarm: &mut Swarm, conn: Conn, members: &[Conn]) {
-    let offer = |member| swarm.peers.get(member)?.offer.as_ref();
+    let Some(to) = swarm.peers.get(&conn) else { return };
+    let offer = |member| swarm.peers.get(member)?.offer.as_ref().filter(|offer| may_know(to, offer));
     let offers: Vec<Bytes> =
         members.iter().filter_map(offer).map(|offer| Bytes::from(offer.to_bytes())).collect();
     if !offers.is_empty() {
         swarm.send(conn, Frame::Peers { offers });
     }
+}
+
+/// Returns true if the offer can lead the peer to its signer: private addresses are of no use to a peer elsewhere, and tell
+/// it how the signer's network looks within.
+fn may_know(peer: &Peer, offer: &SignedOffer) -> bool {
+    offer.offer().addresses.iter().any(|address| Scope::of(address.ip()) >= peer.site.scope())
 }
 
 /// Sends the control frames that are due to every peer, within each peer's budget.
@@ -114,7 +137,7 @@ fn takes_part(swarm: &Swarm, conn: Conn) -> bool {
 mod tests {
     use minimodel_wire::Bitfield;
 
-    use super::super::events::{Input, Output};
+    use super::super::events::Input;
     use super::super::harness::{Harness, SEED, all, having, offer};
     use super::*;
 
@@ -144,6 +167,46 @@ mod tests {
             let hello = harness.hello(all());
             harness.frame(2, Frame::Hello(hello));
             assert_eq!(told(&mut harness), expected(2));
+        }
+    }
+
+    // Rows: H13
+    #[test]
+    fn private_offer_goes_to_no_peer_at_a_public_address() {
+        let (private, public) = (offer(100, [1; 32], 10_000), [8, 8, 4, 4]);
+        assert!(private.offer().addresses.iter().all(|at| Scope::of(at.ip()) < Scope::Public));
+        let told = |of: Option<SignedOffer>, from: [u8; 4]| {
+            let mut harness = Harness::with(SEED | Consent::PUBLISH, Bitfield::full(20), |config| {
+                config.offer = of;
+            });
+            harness.join_from(1, [10, 1, 0, 1], all(), having([]));
+            let theirs = Bytes::from(offer(1, [1; 32], 10_000).to_bytes());
+            harness.frame(1, Frame::Peers { offers: vec![theirs] });
+            harness.said();
+            harness.join_from(2, from, all(), having([]));
+            harness.wait(std::time::Duration::from_secs(2));
+            let offers = |frame| if let Frame::Peers { offers } = frame { offers } else { Vec::new() };
+            harness.frames(2).into_iter().flat_map(offers).count()
+        };
+        assert_eq!(told(Some(private.clone()), [10, 2, 0, 1]), 2, "its own, and that of the first peer");
+        assert_eq!(told(Some(private), public), 0);
+        assert_eq!(told(None, [10, 2, 0, 1]), 1);
+    }
+
+    // Rows: H13
+    #[test]
+    fn word_of_a_peer_without_publish_is_not_heard() {
+        let both = SEED | Consent::PUBLISH;
+        let cases = [(both, all(), true), (SEED, all(), false), (both, Consent::FETCH, false)];
+        for (ours, theirs, is_heard) in cases {
+            let mut harness = Harness::new(ours, Bitfield::full(20));
+            harness.join(1, theirs, having([]));
+            harness.frame(1, Frame::Observed { address: ([203, 0, 113, 9], 4433).into() });
+            let said = harness.said();
+            let told = said.iter().filter(|output| matches!(output, Output::TellObserved { .. })).count();
+            let heard = said.iter().filter(|output| matches!(output, Output::Observed { .. })).count();
+            assert_eq!((told, heard), (usize::from(is_heard), usize::from(is_heard)));
+            assert!(!said.iter().any(|output| matches!(output, Output::Close { .. })));
         }
     }
 }

@@ -106,7 +106,7 @@ pub use events::{
 pub use fault::{Breach, Consequence};
 pub use picker::Picker;
 pub use rate::{Bucket, Meter};
-pub use site::{Network, Site};
+pub use site::{Network, Scope, Site};
 pub use time::Time;
 pub use user_controls::Controls;
 pub use view::{PeerState, Work};

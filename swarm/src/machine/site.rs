@@ -17,7 +17,7 @@ pub struct Network(IpAddr);
 
 /// From where an address can be reached, in rising order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Scope {
+pub enum Scope {
     /// On one machine.
     Loopback,
     /// On one link.
@@ -64,7 +64,7 @@ impl Site {
 impl Scope {
     /// The scope of an address (the registries of RFC 6890). An IPv6 address that stands for an IPv4 address behind a
     /// translator or tunnel has the scope of that IPv4 address.
-    pub(super) fn of(address: IpAddr) -> Self {
+    pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::of_v4(address),
             IpAddr::V6(address) => Self::of_v6(address),

@@ -1,6 +1,7 @@
 //! The driver of each machine: every input goes in here, every output is carried out here, every step is checked.
 
 use minimodel_swarm::machine::{Breach, Event, Input, KeepOutcome, OfferVerdict, Output, Req};
+use minimodel_wire::Frame;
 
 use crate::connections::{conn_of, end_of};
 use crate::hostile::Mischief;
@@ -8,6 +9,9 @@ use crate::peer::{Download, LinkNo, PeerNo};
 use crate::plan::Behaviour;
 use crate::step::{Side, Step, Wanted};
 use crate::world::{World, ms};
+
+/// Where every peer of a world is seen: nothing depends on it there.
+const SEEN_AT: ([u8; 4], u16) = ([203, 0, 113, 9], 4433);
 
 impl World {
     pub(crate) fn take(&mut self, step: Step) {
@@ -160,6 +164,12 @@ impl World {
                 self.dial(no, peer, &[addresses, pex_addresses].concat());
             }
             Output::Send { conn, frame } => self.send(no, conn, frame),
+            Output::TellObserved { conn } => {
+                let address = SEEN_AT.into();
+                self.send(no, conn, Frame::Observed { address });
+            }
+            // What members say of a node is judged beside the machine.
+            Output::Observed { .. } => {}
             Output::Close { conn, code } => {
                 let (link, side) = end_of(conn);
                 if self.paths.is_open(link, side) {

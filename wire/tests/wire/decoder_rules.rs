@@ -6,7 +6,7 @@ use minimodel_wire::{BitfieldError, CloseCode, DecodeError, Decoder, Frame, Fram
 use crate::samples;
 
 /// Head and body of a frame of any type, also of types that must not be sent.
-fn raw(number: u16, body: &[u8]) -> Vec<u8> {
+pub(crate) fn raw(number: u16, body: &[u8]) -> Vec<u8> {
     let len = u32::try_from(body.len()).expect("a short body");
     [&len.to_le_bytes()[..], &number.to_le_bytes(), body].concat()
 }
@@ -16,13 +16,13 @@ fn head(number: u16, len: u32) -> Vec<u8> {
 }
 
 /// The only frame in these bytes, for an artifact of ten chunks.
-fn decode(bytes: &[u8]) -> Result<Option<Frame>, DecodeError> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Option<Frame>, DecodeError> {
     let mut decoder = Decoder::new(Some(10));
     decoder.push(bytes);
     decoder.next()
 }
 
-fn refused(bytes: &[u8], error: DecodeError, code: CloseCode) {
+pub(crate) fn refused(bytes: &[u8], error: DecodeError, code: CloseCode) {
     assert_eq!(decode(bytes), Err(error));
     assert_eq!(error.close_code(), code);
 }
@@ -136,10 +136,10 @@ fn bitfield_cap_is_two_mebibytes_while_chunk_count_is_unknown() {
 // Rows: A3
 #[test]
 fn unknown_types_are_refused() {
-    for number in [0x0000, 0x000c, 0x7fff, 0xc000, 0xffff] {
+    for number in [0x0000, 0x000d, 0x7fff, 0xc000, 0xffff] {
         refused(&head(number, 0), DecodeError::UnknownFrame { number }, CloseCode::UnknownFrame);
     }
-    assert_eq!(DecodeError::UnknownFrame { number: 12 }.to_string(), "unknown frame 0x000c");
+    assert_eq!(DecodeError::UnknownFrame { number: 13 }.to_string(), "unknown frame 0x000d");
 }
 
 // Rows: A3

@@ -11,6 +11,7 @@ mod consent;
 mod decoder_rules;
 mod golden;
 mod identity;
+mod observed_rules;
 mod offer_rules;
 mod properties;
 mod request_rules;

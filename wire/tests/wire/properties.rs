@@ -58,14 +58,25 @@ fn frame() -> impl Strategy<Value = Frame> {
         Just(Frame::NotInterested),
         vec(offer, 1..=16).prop_map(|offers| Frame::Peers { offers }),
         proptest::sample::select(CloseCode::ALL).prop_map(|code| Frame::Bye { code }),
+        (any::<std::net::IpAddr>(), 1..=u16::MAX)
+            .prop_map(|(ip, port)| Frame::Observed { address: (ip, port).into() })
+            .prop_filter("an address that can be seen", |frame| is_seen(frame)),
         limits::IGNORABLE_KINDS.prop_map(|kind| Frame::Ignored { kind }),
     ]
+}
+
+/// Whether packets can come from the observed address.
+fn is_seen(frame: &Frame) -> bool {
+    let Frame::Observed { address } = frame else { return true };
+    let ip = address.ip();
+    let is_mapped = ip.to_canonical() != ip;
+    !(ip.is_unspecified() || ip.is_multicast() || is_mapped || ip == std::net::Ipv4Addr::BROADCAST)
 }
 
 /// Bytes that look like frames: a plausible type and length, then anything.
 fn frame_like() -> impl Strategy<Value = Vec<u8>> {
     let body = prop_oneof![vec(any::<u8>(), 0..300), vec(0_u8..4, 0..40)];
-    vec((0_u16..13, body), 1..4).prop_map(|frames| {
+    vec((0_u16..14, body), 1..4).prop_map(|frames| {
         let raw = |(number, body): (u16, Vec<u8>)| {
             let len = u32::try_from(body.len()).expect("short");
             [&len.to_le_bytes()[..], &number.to_le_bytes(), &body].concat()

@@ -50,6 +50,7 @@ pub(crate) fn frames() -> Vec<(&'static str, Frame)> {
         ("not-interested", Frame::NotInterested),
         ("peers", Frame::Peers { offers: vec![Bytes::from(signed_offer().to_bytes())] }),
         ("bye", Frame::Bye { code: CloseCode::BadChunk }),
+        ("observed", Frame::Observed { address: "203.0.113.9:4433".parse().expect("an address") }),
         ("ignored", Frame::Ignored { kind: 0x8001 }),
     ]
 }

@@ -42,6 +42,14 @@ impl World {
                 assert!(self.links.contains_key(&conn), "{frame:?} to {conn:?}, which is gone");
                 self.may_send(&frame);
             }
+            Output::TellObserved { conn } => {
+                let told = self.links.contains_key(&conn) && self.ours.contains(Consent::PUBLISH);
+                assert!(told, "says to {conn:?} where it is seen");
+            }
+            Output::Observed { conn, .. } => {
+                let heard = self.links.contains_key(&conn) && self.ours.contains(Consent::PUBLISH);
+                assert!(heard, "believes {conn:?} where it is seen");
+            }
             Output::Close { conn, .. } => {
                 assert!(self.links.remove(&conn).is_some(), "{conn:?} is closed twice");
                 // A request for leaf hashes ends with its connection; no `Cancel` follows.

@@ -95,7 +95,7 @@ impl World {
     }
 
     fn frame(&mut self, source: &mut Source<'_>) {
-        let (who, what, a) = (source.byte(), source.byte() % 18, source.byte());
+        let (who, what, a) = (source.byte(), source.byte() % 19, source.byte());
         let index = u32::from(a) % (CHUNKS + u32::from(a == 0xff));
         let frame = match what {
             0 => Frame::Hello(samples::hello(samples::consent(a))),
@@ -117,6 +117,7 @@ impl World {
             }
             15 => Frame::Bye { code: CloseCode::ALL[usize::from(a) % CloseCode::ALL.len()] },
             16 => Frame::Ignored { kind: 0x8000 },
+            17 => Frame::Observed { address: ([203, 0, 113, a], 4433).into() },
             _ => {
                 let swarm_id = [1 + a % 2; 32];
                 let (version, software) = (PROTOCOL_VERSION, "fuzz/1".to_owned());

@@ -1,0 +1,31 @@
+//! The rules of `Observed`.
+
+use minimodel_wire::{AddressFault, CloseCode, DecodeError, Frame, FrameKind};
+
+use crate::decoder_rules::{decode, raw, refused};
+
+// Rows: H13
+#[test]
+fn observed_address_is_one_from_which_packets_come() {
+    let observed = |address: &str| Frame::Observed { address: address.parse().unwrap() };
+    for good in ["203.0.113.9:4433", "127.0.0.1:1", "[2001:db8::1]:65535"] {
+        let frame = observed(good);
+        assert_eq!(decode(&frame.encode()), Ok(Some(frame)));
+    }
+    let cases = [
+        ("203.0.113.9:0", AddressFault::NoPort),
+        ("0.0.0.0:1", AddressFault::Unspecified),
+        ("[::]:1", AddressFault::Unspecified),
+        ("224.0.0.1:1", AddressFault::Multicast),
+        ("255.255.255.255:1", AddressFault::Broadcast),
+        ("[::ffff:203.0.113.9]:1", AddressFault::Mapped),
+    ];
+    for (address, fault) in cases {
+        let error = DecodeError::ObservedAddress { address: address.parse().unwrap(), fault };
+        refused(&observed(address).encode(), error, CloseCode::Malformed);
+    }
+    let error = DecodeError::AddressFamily { family: 5 };
+    refused(&raw(0x000c, &[5, 203, 0, 113, 9, 0x51, 0x11]), error, CloseCode::Malformed);
+    let short = DecodeError::ShortBody { kind: FrameKind::Observed, offset: 1, len: 7 };
+    refused(&raw(0x000c, &[6, 203, 0, 113, 9, 0x51, 0x11]), short, CloseCode::Malformed);
+}
