@@ -271,7 +271,7 @@ impl From<Report> for Event {
     fn from(report: Report) -> Self {
         match report {
             Report::Event(event) => Self::Swarm(event),
-            Report::Snapshot(snapshot) => Self::Snapshot(Box::new(snapshot)),
+            Report::Snapshot(snapshot) => Self::Snapshot(snapshot),
             Report::Offer(offer) => Self::OfferRenewed(offer),
         }
     }

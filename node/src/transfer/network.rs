@@ -136,7 +136,7 @@ mod tests {
     use std::sync::{Arc, mpsc};
     use std::time::Duration;
 
-    use minimodel_swarm::driver::{Report, Snapshot};
+    use minimodel_swarm::driver::Report;
     use minimodel_verifier::Manifest;
 
     use super::super::{Control, ShareError, SharedEndpoint};
@@ -294,7 +294,7 @@ mod tests {
                 world.plain(Some([1; 32]), |network| {
                     network.run(&mut reports, async move {
                         let _held = held;
-                        told.reports.send(Report::Snapshot(Snapshot::default())).await.unwrap();
+                        told.reports.send(Report::Snapshot(Box::default())).await.unwrap();
                         std::future::pending::<()>().await;
                     });
                 });

@@ -164,8 +164,6 @@ impl ReportThread {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use minimodel_swarm::driver::Snapshot;
-
     use minimodel_swarm::machine::Breach;
 
     use super::super::Control;
@@ -198,7 +196,7 @@ mod tests {
             let (sender, waiting) = mpsc::channel(1);
             let late = Arc::new(Late { taken: taken.clone(), may_block });
             let reports = ReportThread::tell(late, waiting).unwrap();
-            sender.try_send(Report::Snapshot(Snapshot::default())).unwrap();
+            sender.try_send(Report::Snapshot(Box::default())).unwrap();
             drop(sender);
             reports.end();
             if !may_block {

@@ -39,7 +39,7 @@ impl Observer {
 
     /// Reports a snapshot.
     pub(super) fn snapshot(&self, snapshot: Snapshot) {
-        let _ = self.reports.try_send(Report::Snapshot(snapshot));
+        let _ = self.reports.try_send(Report::Snapshot(Box::new(snapshot)));
     }
 
     /// Reports the node's renewed offer. A receiver that misses it has an offer that is valid for half of its time yet.

@@ -16,7 +16,7 @@ pub enum Report {
     /// The machine reported an event.
     Event(Event),
     /// A periodic snapshot of the session.
-    Snapshot(Snapshot),
+    Snapshot(Box<Snapshot>),
     /// The node's own offer was renewed: half of its time was over, or the node's addresses are others now.
     Offer(SignedOffer),
 }

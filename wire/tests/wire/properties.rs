@@ -60,7 +60,7 @@ fn frame() -> impl Strategy<Value = Frame> {
         proptest::sample::select(CloseCode::ALL).prop_map(|code| Frame::Bye { code }),
         (any::<std::net::IpAddr>(), 1..=u16::MAX)
             .prop_map(|(ip, port)| Frame::Observed { address: (ip, port).into() })
-            .prop_filter("an address that can be seen", |frame| is_seen(frame)),
+            .prop_filter("an address that can be seen", is_seen),
         limits::IGNORABLE_KINDS.prop_map(|kind| Frame::Ignored { kind }),
     ]
 }

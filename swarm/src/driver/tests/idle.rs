@@ -7,7 +7,7 @@ use super::quota::Counter;
 use super::*;
 
 /// Runs both sessions until a snapshot of `one` names the cause; returns that snapshot.
-pub(super) async fn until(one: &mut Live, other: &mut Live, cause: Option<Idle>) -> Snapshot {
+pub(super) async fn until(one: &mut Live, other: &mut Live, cause: Option<Idle>) -> Box<Snapshot> {
     let work = async {
         loop {
             tokio::select! {
