@@ -1,7 +1,7 @@
 //! Folders that the user allowed for choosing a file, so that its path need not be typed. None is allowed unless the user did so with
 //! `minimodel companion folders add`; no call of the interface allows one.
 //!
-//! Told are names, lengths and kinds, of folders and model files of this user or root alone. No link is followed, whatever becomes of
+//! Told are names, lengths and kinds, of folders and model files of this user or root alone, and the text of manifests that hold. No link is followed, whatever becomes of
 //! the path meanwhile: a folder is opened one name after the other, and what is in it is looked at from there.
 
 use std::ffi::OsStr;
@@ -11,6 +11,8 @@ use std::path::{Component, Path, PathBuf};
 
 use minimodel::private::{Exposed, Others, check_folder};
 use minimodel_swarm::os::{FileKind, Folder, Open, OpenWith as _, Owner, Stat, is_loop, stat_file};
+use minimodel_verifier::Manifest;
+use minimodel_verifier::manifest::MAX_MANIFEST_BYTES;
 use serde::{Deserialize, Serialize};
 
 use crate::files;
@@ -31,7 +33,8 @@ pub const MAX_ENTRIES: usize = 1_000;
 /// Most names of a folder that are looked at.
 const MAX_NAMES: usize = 20_000;
 /// Endings of the files that are told of: models and their manifests.
-const ENDINGS: [&str; 2] = ["slm", "minimodel"];
+const ENDINGS: [&str; 2] = ["slm", MANIFEST_ENDING];
+const MANIFEST_ENDING: &str = "minimodel";
 
 /// `folders.json`.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -152,14 +155,7 @@ impl AllowedFolders {
         let roots = allowed.iter().map(|root| root.to_string_lossy().into_owned()).collect();
         let Some(under) = under else { return Ok(Files { roots, ..Files::default() }) };
         validate::path("under", under)?;
-        // Nothing is told of any other path, not even whether it exists.
-        if !allowed.iter().any(|root| is_below(under, root)) {
-            let error = format!("`{}` is not below a folder that is allowed", under.display());
-            let hint =
-                format!("allow it on a terminal: `minimodel companion folders add {}`", shell::word(under));
-            return Err(Problem::new(code::CONSENT, error, hint));
-        }
-        let folder = open(under)?;
+        let folder = open_allowed(under, &allowed)?;
         let mut names = folder.names().map_err(|error| unusable(under, &error))?;
         let looked_at = names.by_ref().take(MAX_NAMES);
         let mut entries: Vec<_> = looked_at.filter_map(|name| entry(&folder, under, &name)).collect();
@@ -167,6 +163,37 @@ impl AllowedFolders {
         let more = entries.len() > MAX_ENTRIES || names.next().is_some();
         entries.truncate(MAX_ENTRIES);
         Ok(Files { roots, entries, more })
+    }
+
+    /// Reads the text of a manifest that lies below an allowed folder; of another file nothing is told.
+    ///
+    /// # Errors
+    ///
+    /// The path is not below an allowed folder or has a link in it, it is no manifest that holds, or another account's.
+    pub fn manifest(&self, path: &Path) -> Result<String, Problem> {
+        validate::path("path", path)?;
+        let none = |cause: &dyn std::fmt::Display| {
+            let error = format!("`{}` is no manifest that can be chosen", path.display());
+            Problem::new(code::NOT_FOUND, error, "choose a .minimodel file of yours, or give its text")
+                .because(cause)
+        };
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(none(&"it names no file"));
+        };
+        let folder = open_allowed(parent, &self.list()?)?;
+        if Path::new(name).extension().is_none_or(|ending| ending != MANIFEST_ENDING) || is_hidden(name) {
+            return Err(none(&"its name ends in another way"));
+        }
+        let file = folder.base().open(Path::new(name), Open::Read).map_err(|error| none(&error))?;
+        let stat = stat_file(&file).map_err(|error| none(&error))?;
+        if stat.kind != FileKind::File || is_foreign(&stat) {
+            return Err(none(&"it is no file of this user"));
+        }
+        let mut text = String::new();
+        let most = MAX_MANIFEST_BYTES as u64 + 1;
+        file.take(most).read_to_string(&mut text).map_err(|error| none(&error))?;
+        Manifest::parse(text.as_bytes()).map_err(|error| none(&error))?;
+        Ok(text)
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<PathBuf>) -> Result<(), Problem>) -> Result<(), Problem> {
@@ -198,6 +225,17 @@ fn is_below(path: &Path, root: &Path) -> bool {
 
 fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
+}
+
+/// Opens a folder that is allowed, or one below it. Nothing is told of any other path, not even whether it exists.
+fn open_allowed(under: &Path, allowed: &[PathBuf]) -> Result<Folder, Problem> {
+    if !allowed.iter().any(|root| is_below(under, root)) {
+        let error = format!("`{}` is not below a folder that is allowed", under.display());
+        let hint =
+            format!("allow it on a terminal: `minimodel companion folders add {}`", shell::word(under));
+        return Err(Problem::new(code::CONSENT, error, hint));
+    }
+    open(under)
 }
 
 /// Opens a folder of this user or root, at a path without links.

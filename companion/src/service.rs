@@ -114,6 +114,9 @@ pub trait Service: Send + Sync {
     /// Lists a folder that the user allowed for choosing a file; `None`: which folders these are.
     fn files(&self, under: Option<&Path>) -> Answer<Files>;
 
+    /// The text of a manifest below such a folder.
+    fn chosen_manifest(&self, path: &Path) -> Answer<String>;
+
     /// Diagnoses faults and slow transfers.
     fn doctor(&self) -> Answer<Vec<Finding>>;
 }

@@ -26,14 +26,15 @@ export function after(picture, events) {
 /** @param {Picture} picture */
 export const newestFirst = (picture) => [...picture.transfers.values()].sort((a, b) => b.id - a.id);
 
-/** Those that wait for an answer, the oldest first. @param {Picture} picture */
-export const asking = (picture) => newestFirst(picture).filter((it) => it.state === 'asking').reverse();
+/** Those with an open question, the oldest first: new ones, and such whose consent ended or is used up. @param {Picture} picture */
+export const asking = (picture) => newestFirst(picture).filter((it) => it.question).reverse();
 
 const NEWS = { asking: 'asks for your consent', done: 'is here, checked and in place', failed: 'failed' };
 
 /** What is worth saying aloud: a question, an end; not rates. @param {Picture} before @param {Picture} next */
 export function news(before, next) {
-  const isNew = (it) => (before.transfers.get(it.id)?.state ?? (it.state === 'asking' ? '' : it.state)) !== it.state;
-  const found = [...next.transfers.values()].filter((it) => it.state in NEWS && isNew(it));
-  return found.map((it) => `${plain(it.model_id || `${it.kind} ${it.id}`, 60)} ${NEWS[it.state]}.`).join(' ');
+  const stands = (it) => (it?.question ? 'asking' : it?.state);
+  const isNew = (it) => (stands(before.transfers.get(it.id)) ?? (it.question ? '' : it.state)) !== stands(it);
+  const found = [...next.transfers.values()].filter((it) => stands(it) in NEWS && isNew(it));
+  return found.map((it) => `${plain(it.model_id || `${it.kind} ${it.id}`, 60)} ${NEWS[stands(it)]}.`).join(' ');
 }

@@ -34,7 +34,10 @@ export function ConsentForm({ it, onDone }) {
     const consent = { actions, by: 'page', expires_unix, quota_bytes: quota, ...(key && { accept_publisher_key: key }) };
     if (await run(() => call('POST /v1/transfers/{id}/consent', { id }, consent), `You agreed to ${listed(actions)}.`)) onDone(true);
   };
-  const refuse = async () => (await run(() => call('DELETE /v1/transfers/{id}', { id }), 'Refused and forgotten.')) && onDone(false);
+  // What was agreed to before stays in the list.
+  const isNew = it.state === 'asking';
+  const no = () => (isNew ? call('DELETE /v1/transfers/{id}', { id }) : call('POST /v1/transfers/{id}/pause', { id }));
+  const refuse = async () => (await run(no, isNew ? 'Refused and forgotten.' : 'Refused and paused.')) && onDone(false);
   const box = (action) => check(actions.includes(action), () => tick(actions.includes(action) ? actions.filter((one) => one !== action) : [...actions, action]),
     html`<strong>${action}</strong>: ${ACTIONS[action]}${may.includes(action) && ' (may be left out)'}`);
   return html`${panel('What it is', facts(subject.map(([label, value]) => [o(label), o(value)])))}
@@ -46,7 +49,7 @@ export function ConsentForm({ it, onDone }) {
       ${key && keyBox(it, key, isAccepted, accept)}
       <p>${kind === 'share' ? 'If you say no, nothing is opened, and no peer can ask for the file.' : 'If you say no, nothing is contacted, fetched or written.'}</p>
       <p class="hint">You can take a consent back at any time under Records, Consent; it ends with this ${kind}.</p>${problemBox(problem)}
-      <div class="line"><button type="button" disabled=${!isArmed || isBusy} onClick=${refuse}>No, forget it</button><button class="main" disabled=${!isReady}>Agree</button>
+      <div class="line"><button type="button" disabled=${!isArmed || isBusy} onClick=${refuse}>No, ${isNew ? 'forget' : 'pause'} it</button><button class="main" disabled=${!isReady}>Agree</button>
         <span class="hint">${missing.length > 0 && `Not ticked: ${listed(missing)}`}</span></div>${cmd('transfer', 'start', id)}`)}</section>`;
 }
 

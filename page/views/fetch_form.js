@@ -11,7 +11,7 @@ export function FetchForm() {
   const submit = () =>
     run(async () => {
       const it = await call('POST /v1/fetches', {}, { offers, out });
-      goTo(it.state === 'asking' ? 'requests' : 'transfers', it.id);
+      goTo(it.question ? 'requests' : 'transfers', it.id);
     }, 'The fetch is there.');
   return html`<section class="panel"><h2>Fetch a model</h2>${form(submit, html`
     <${Field} label="Offers" as="textarea" rows="3" value=${text} onInput=${type} hint="Words that begin with mm1, from peers that have the file. More offers, more peers." />

@@ -61,5 +61,5 @@ function FreeRoom({ entries, transfers }) {
 
 export const share = async (body) => {
   const it = await call('POST /v1/shares', {}, body);
-  goTo(it.state === 'asking' ? 'requests' : 'sharing', it.id);
+  goTo(it.question ? 'requests' : 'sharing', it.id);
 };

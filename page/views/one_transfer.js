@@ -30,7 +30,7 @@ function Standing({ it }) {
     ${it.kind === 'fetch' && it.total_bytes > 0 && html`<p class="amount">${bar('Fetched', part)}<span>${part} %: ${size(it.have_bytes)} of ${[size(it.total_bytes), timeLeft(it)].filter(Boolean).join(', ')}</span></p>`}
     ${state === 'failed' && problem && problemBox(new Problem(0, problem))}
     <div class="line">
-      ${state === 'asking' && html`<a class="button main" href=${to('requests', id)}>Answer its question</a>`}
+      ${it.question && html`<a class="button main" href=${to('requests', id)}>Answer its question</a>`}
       ${isOn && html`<${Act} label="Pause" done="Paused." run=${() => call('POST /v1/transfers/{id}/pause', { id })} />`}
       ${['paused', 'failed', 'waiting'].includes(state) && html`<${Act} label="Start" done="Started." run=${() => call('POST /v1/transfers/{id}/start', { id })} />`}
       <${Act} label="Forget" done="Forgotten." run=${remove} asks=${`The companion forgets this ${it.kind} and its consents. Files stay, partial ones too.`} />

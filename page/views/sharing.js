@@ -40,10 +40,10 @@ function List({ isAdding }) {
 }
 
 function ShareForm() {
-  const [manifest, read] = useState('');
+  const [[manifest, from], read] = useState(['', '']);
   const [path, pick] = useState('');
   const { problem, isBusy, run } = useCall();
-  return panel('Share a file of yours', form(() => run(() => share({ manifest, path }), 'The share serves nothing before you agree.'), html`<${FileField} path=${path} onPick=${pick} /><${ManifestField} onRead=${read} />
+  return panel('Share a file of yours', form(() => run(() => share({ manifest, path }), 'The share serves nothing before you agree.'), html`<${FileField} path=${path} onPick=${pick} onRead=${(text, name) => read([text, name])} /><${ManifestField} onRead=${(text) => read([text, ''])} from=${from} />
     ${problemBox(problem)}<button class="main" disabled=${isBusy || !manifest || !path}>Show what is asked</button>`));
 }
 
@@ -56,7 +56,7 @@ function OneShare({ it }) {
   const isOn = ['running', 'waiting', 'preparing'].includes(it.state);
   return html`${head(o(nameOf(it), 120), html`<a href=${to('sharing')}>All shares</a>`)}
     <section class="panel standing" aria-label="How it stands"><p class="said">${said(it)}</p><p>Going out now: ${rate(it.up_rate)}, to ${counted(it.peers.length, 'peer')}.</p><div class="line">
-      ${it.state === 'asking' ? html`<a class="button main" href=${to('requests', id)}>Answer its question</a>`
+      ${it.question ? html`<a class="button main" href=${to('requests', id)}>Answer its question</a>`
         : isOn ? html`<${Act} label="Stop at once" kind="danger" done="Stopped: nothing goes out." run=${() => call('POST /v1/transfers/{id}/pause', { id })} />`
         : html`<${Act} label="Share again" done="Started." run=${() => call('POST /v1/transfers/{id}/start', { id })} />`}
       <a class="button" href=${to('transfers', id)}>Rates and limits</a>${cmd('transfer', isOn ? 'pause' : 'start', id)}</div></section>

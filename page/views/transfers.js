@@ -38,7 +38,7 @@ const Row = memo((/** @type {{ it: Api.Transfer }} */ { it }) => {
   const part = percent(it.have_bytes, it.total_bytes);
   return row({
     key: it.id,
-    href: to(it.state === 'asking' ? 'requests' : 'transfers', it.id),
+    href: to(it.question ? 'requests' : 'transfers', it.id),
     name: o(nameOf(it), 100),
     kind: `${it.kind} ${it.id}`,
     said: said(it),

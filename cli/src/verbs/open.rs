@@ -32,7 +32,8 @@ pub(crate) fn run(args: &OpenArgs, context: &Context) -> Result<(), Failure> {
     } else {
         let port = client.address().port();
         printer.note(format!(
-            "from another machine: `ssh -L {port}:127.0.0.1:{port} THIS-MACHINE` first, then as above there"
+            "from another machine: `ssh -L {port}:127.0.0.1:{port} THIS-MACHINE` first, then as above there; a browser that \
+             does not find that name, as Safari, takes http://127.0.0.1:{port}/ and the code"
         ));
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, HttpBody as _, to_bytes};
+use axum::body::{HttpBody as _, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -83,6 +83,8 @@ pub(crate) struct Api {
     pub(crate) service: Arc<dyn Service>,
     pub(crate) quick: CallLimit,
     pub(crate) long: CallLimit,
+    /// Of calls that look into folders, which a disk that sleeps or a network share that is gone may hold up.
+    pub(crate) choosing: CallLimit,
     /// One permit an event stream.
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) token: Token,
@@ -135,6 +137,14 @@ impl Api {
         call: impl FnOnce(&dyn Service) -> Answer<T> + Send + 'static,
     ) -> Outcome<T> {
         self.call(&self.long, call).await
+    }
+
+    /// Runs a call that looks into a folder for choosing a file: it waits for no check of a whole file, and none waits for it.
+    pub(crate) async fn choosing<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&dyn Service) -> Answer<T> + Send + 'static,
+    ) -> Outcome<T> {
+        self.call(&self.choosing, call).await
     }
 
     async fn call<T: Send + 'static>(
@@ -193,13 +203,7 @@ impl<T: DeserializeOwned + Input> FromRequest<Api> for JsonBody<T> {
         if !is_json(request.headers()) {
             return Err(not_json());
         }
-        let mut input: T = parse(&body(request.into_body(), &api.limits).await?)?;
-        if let Some(Caller::Page(session)) = caller
-            && api.sessions.time_left(session).is_none()
-        {
-            // It ended while the body was on its way.
-            return Err(unauthorized());
-        }
+        let mut input: T = parse(&body(request, api).await?)?;
         if let (Some(Caller::Page(_)), Some(consent)) = (caller, input.consent()) {
             "page".clone_into(&mut consent.by);
         }
@@ -215,7 +219,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Api> for OptionalBody<T> {
 
     async fn from_request(request: Request, api: &Api) -> Outcome<Self> {
         let is_json = is_json(request.headers());
-        let bytes = body(request.into_body(), &api.limits).await?;
+        let bytes = body(request, api).await?;
         match (bytes.trim_ascii().is_empty(), is_json) {
             (true, _) => Ok(Self(T::default())),
             (false, true) => parse(&bytes).map(Self),
@@ -260,7 +264,7 @@ impl FromRequest<Api> for NoBody {
 
     async fn from_request(request: Request, api: &Api) -> Outcome<Self> {
         let is_json = is_json(request.headers());
-        let bytes = body(request.into_body(), &api.limits).await?;
+        let bytes = body(request, api).await?;
         match bytes.trim_ascii() {
             b"" => return Ok(Self),
             _ if !is_json => return Err(not_json()),
@@ -272,7 +276,10 @@ impl FromRequest<Api> for NoBody {
     }
 }
 
-async fn body(body: Body, limits: &ServerLimits) -> Outcome<axum::body::Bytes> {
+/// Reads the body. A request of a session that ends meanwhile is refused.
+async fn body(request: Request, api: &Api) -> Outcome<axum::body::Bytes> {
+    let (caller, limits) = (request.extensions().get().copied(), &api.limits);
+    let body = request.into_body();
     let too_much = || {
         let error = format!("the body is broken off, or has more than {} bytes", limits.body_bytes);
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, code::USAGE, error, "send it whole, and smaller")
@@ -285,7 +292,11 @@ async fn body(body: Body, limits: &ServerLimits) -> Outcome<axum::body::Bytes> {
         let error = "the body did not come in time";
         return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, code::USAGE, error, "send it at once"));
     };
-    read.map_err(|_| too_much())
+    let read = read.map_err(|_| too_much())?;
+    match caller {
+        Some(Caller::Page(session)) if api.sessions.time_left(session).is_none() => Err(unauthorized()),
+        _ => Ok(read),
+    }
 }
 
 /// The number in the path.

@@ -114,6 +114,36 @@ impl Feed {
         self.looked_at.as_mut()?.look(api).await
     }
 
+    /// Sends what follows from a change; none: a map of chunks is due. Returns false when the stream is to end.
+    async fn tell(
+        &mut self,
+        api: &Api,
+        change: Result<Option<Event>, RecvError>,
+        changes: &mut broadcast::Receiver<Event>,
+    ) -> bool {
+        match change {
+            Ok(None) => match self.look(api).await {
+                Some(map) => self.send(map).await,
+                None => true,
+            },
+            Ok(Some(Event::Stopping)) | Err(RecvError::Closed) => {
+                self.send(Event::Stopping).await;
+                false
+            }
+            Ok(Some(event)) => self.send(event).await,
+            Err(RecvError::Lagged(_)) => {
+                // Missed changes may include removals, so the earlier snapshot is void, not just out of date.
+                *changes = changes.resubscribe();
+                let Ok(snapshot) = snapshot(api).await else { return false };
+                let mut told = self.send(Event::Resync).await;
+                for event in snapshot {
+                    told = told && self.send(event).await;
+                }
+                told
+            }
+        }
+    }
+
     /// Sends an event; false when the client is gone.
     async fn send(&mut self, event: Event) -> bool {
         self.id += 1;
@@ -150,36 +180,22 @@ async fn feed(
     });
     loop {
         let change = tokio::select! {
-            // Changes that precede the shutdown are sent before it. A map is due twice a second at most, and holds up nothing.
+            // A session that ended is told nothing more, however much waits for it. Changes that precede the shutdown are sent before
+            // it. A map is due twice a second at most, and holds up nothing.
             biased;
+            () = &mut ended => return,
             () = feed.look_is_due() => Ok(None),
             change = changes.recv() => change.map(Some),
             () = feed.sender.closed() => return,
-            () = &mut ended => return,
             () = &mut stop => Err(RecvError::Closed),
         };
-        let told = match change {
-            Ok(None) => match feed.look(&api).await {
-                Some(map) => feed.send(map).await,
-                None => true,
-            },
-            Ok(Some(Event::Stopping)) | Err(RecvError::Closed) => {
-                feed.send(Event::Stopping).await;
-                return;
-            }
-            Ok(Some(event)) => feed.send(event).await,
-            Err(RecvError::Lagged(_)) => {
-                // Missed changes may include removals, so the earlier snapshot is void, not just out of date.
-                changes = changes.resubscribe();
-                let Ok(snapshot) = self::snapshot(&api).await else { return };
-                let mut told = feed.send(Event::Resync).await;
-                for event in snapshot {
-                    told = told && feed.send(event).await;
-                }
-                told
-            }
+        let telling = feed.tell(&api, change, &mut changes);
+        let goes_on = tokio::select! {
+            biased;
+            () = &mut ended => false,
+            goes_on = telling => goes_on,
         };
-        if !told {
+        if !goes_on {
             return;
         }
     }

@@ -75,6 +75,7 @@ pub fn publish(listeners: Vec<TcpListener>, interface: Interface) -> Result<Serv
     let api = Api {
         quick: CallLimit::new(limits.quick_calls, limits.waiting_calls),
         long: CallLimit::new(limits.long_calls, limits.waiting_calls),
+        choosing: CallLimit::new(limits.long_calls, limits.waiting_calls),
         streams: Arc::new(Semaphore::new(limits.streams)),
         service,
         token: access.token().clone(),

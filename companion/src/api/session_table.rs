@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::api::sessions::{CODE_TIME, Code, CodeError, Moment, Opened, Session, Sessions};
-use crate::os;
+use crate::os::{self, Client};
 
 /// All sessions, shared by all handlers. They are kept in memory alone and end with the process.
 #[derive(Clone)]
@@ -39,12 +39,16 @@ impl SessionTable {
         Ok((self.lock().mint(random, now), now.unix.saturating_add(CODE_TIME.as_secs())))
     }
 
-    /// Returns true if the client of the connection between these addresses is another account, as far as the system tells (Linux): it
-    /// may have read a code among the arguments of a process, and is neither to use it nor to void it.
+    /// Returns true if the client of the connection between these addresses is not shown to be this account or root, where the system
+    /// tells accounts (Linux): another one may have read a code among the arguments of a process, and is neither to use it nor to void it.
     pub(crate) async fn is_of_another_account(&self, client: SocketAddr, local: SocketAddr) -> bool {
         let _one = self.asking.lock().await;
-        let account = tokio::task::spawn_blocking(move || os::account_of_client(client, local)).await;
-        account.ok().flatten().is_some_and(|account| account != 0 && account != user_account())
+        let asked = tokio::task::spawn_blocking(move || os::account_of_client(client, local)).await;
+        match asked.unwrap_or(Client::Hidden) {
+            Client::Account(account) => account != 0 && account != user_account(),
+            Client::Hidden => true,
+            Client::Untold => false,
+        }
     }
 
     /// Opens a session for a code.

@@ -68,6 +68,11 @@ impl Client {
         read(self.send(&Method::POST, path, Patience::Long, body)?)
     }
 
+    fn manifest_text(&self, path: &str) -> Answer<String> {
+        let text = text(self.send(&Method::GET, path, Patience::Quick, &())?)?;
+        String::from_utf8(text).map_err(|error| super::unexpected(&error))
+    }
+
     /// Sends a request whose answer has no body.
     fn ended(&self, method: &Method, path: &str) -> Answer<()> {
         self.send(method, path, Patience::Quick, &Nothing {}).map(|_| ())
@@ -177,9 +182,7 @@ impl Service for Client {
     }
 
     fn manifest(&self, id: u64) -> Answer<String> {
-        let path = format!("/v1/library/{id}/manifest");
-        let text = text(self.send(&Method::GET, &path, Patience::Quick, &())?)?;
-        String::from_utf8(text).map_err(|error| super::unexpected(&error))
+        self.manifest_text(&format!("/v1/library/{id}/manifest"))
     }
 
     fn add(&self, new: NewEntry) -> Answer<Entry> {
@@ -246,6 +249,10 @@ impl Service for Client {
     fn files(&self, under: Option<&Path>) -> Answer<Files> {
         let query = under.map(|under| format!("?under={}", segment(&under.to_string_lossy())));
         self.get(&format!("/v1/files{}", query.unwrap_or_default()))
+    }
+
+    fn chosen_manifest(&self, path: &Path) -> Answer<String> {
+        self.manifest_text(&format!("/v1/files/manifest?path={}", segment(&path.to_string_lossy())))
     }
 
     fn doctor(&self) -> Answer<Vec<Finding>> {

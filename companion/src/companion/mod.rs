@@ -24,6 +24,7 @@ mod moved_bytes;
 mod offered;
 mod outcome;
 mod permits;
+mod placing;
 mod quota_leases;
 mod reconcile;
 mod retries;

@@ -99,6 +99,11 @@ impl<'a> TransferPermits<'a> {
         inputs
     }
 
+    /// Returns true if an action that the transfer needs is not permitted, so that the user is asked, or was and has not answered.
+    pub(super) fn lacks_consent(&self) -> bool {
+        !self.inputs().missing.is_empty()
+    }
+
     /// Returns true if the user must be asked because a grant is used up. A peer's patience or budget, by contrast, comes back by
     /// itself.
     pub(super) fn lacks_what_is_spent(&self) -> bool {

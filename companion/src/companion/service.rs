@@ -264,6 +264,10 @@ impl Service for Companion {
         AllowedFolders::below(&self.core.places.folder).files(under)
     }
 
+    fn chosen_manifest(&self, path: &Path) -> Answer<String> {
+        AllowedFolders::below(&self.core.places.folder).manifest(path)
+    }
+
     fn doctor(&self) -> Answer<Vec<Finding>> {
         let status = self.core.status();
         let (newest_written_unix, listens) = {

@@ -64,19 +64,25 @@ impl TransferTable {
         others.flat_map(|other| other.grants.iter().copied()).collect()
     }
 
+    /// Refuses a request for one more transfer than are kept. What follows from a transfer that is there, as the share of a fetch
+    /// that is done, is kept in any case.
+    pub(super) fn check_room(&self, is_one_more: bool) -> Result<(), Problem> {
+        if !is_one_more || self.rows.len() < MAX_TRANSFERS {
+            return Ok(());
+        }
+        Err(Problem::new(
+            code::BUSY,
+            format!("there are {MAX_TRANSFERS} transfers already"),
+            "remove some: `minimodel status`, then `minimodel transfer remove ID`",
+        ))
+    }
+
     /// Adds or replaces rows in one change of the database. A row with number 0 gets one, which is returned for the last row.
     ///
     /// # Errors
     ///
-    /// There are as many transfers as are kept, or the database's error.
+    /// The database's error.
     pub(super) fn put_all<const N: usize>(&mut self, mut rows: [TransferRow; N]) -> Result<u64, Problem> {
-        if self.rows.len() >= MAX_TRANSFERS && rows.iter().any(|row| row.id == 0) {
-            return Err(Problem::new(
-                code::BUSY,
-                format!("there are {MAX_TRANSFERS} transfers already"),
-                "remove some: `minimodel status`, then `minimodel transfer remove ID`",
-            ));
-        }
         let mut last = 0;
         self.db.change::<_, DbError>(|change| {
             for row in &mut rows {
@@ -137,9 +143,12 @@ mod tests {
         let row = |id| TransferRow { id, ..TransferRow::fetch(NewFetch::default(), format!("{id:064}"), 7) };
         let mut table = TransferTable::of([row(1)]);
         table.rows.extend((2..=MAX_TRANSFERS as u64).map(|id| (id, row(id))));
-        assert_eq!(table.put(row(0)).unwrap_err().code, code::BUSY);
-        assert_eq!(table.put(row(1)).unwrap(), 1);
+        assert_eq!(table.check_room(true).unwrap_err().code, code::BUSY);
+        table.check_room(false).unwrap();
+        // A fetch that is done becomes a share all the same.
+        table.put_all([row(0), row(1)]).unwrap();
         table.remove(1).unwrap();
-        table.put(row(0)).unwrap();
+        table.remove(2).unwrap();
+        table.check_room(true).unwrap();
     }
 }

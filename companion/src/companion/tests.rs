@@ -16,8 +16,10 @@ use super::row::{FinalState, PlacedFile, TransferRow};
 use super::running::RunningTransfer;
 use super::state::State;
 use super::*;
+use crate::model;
 use crate::model::{Consent, EntryState, NewFetch};
 use crate::problem::code;
+use crate::service::Service as _;
 
 /// A host that has no words.
 struct Wordless;
@@ -175,6 +177,68 @@ fn answer_to_a_paused_request_does_not_apply_to_a_changed_one() {
     let changed = one.add(peers(&[]));
     assert_ne!(changed, first);
     assert!(core.lock().table.get(first).is_none());
+}
+
+// Rows: H7
+#[test]
+fn changed_request_keeps_what_the_user_agreed_to_before() {
+    let one = OneFetch::new();
+    let core = &one.companion.core;
+    let actions = vec![Action::Fetch, Action::Import];
+    one.add_with(one.new.clone(), Some(&Consent { actions, ..partial_consent() }));
+    let row = core.lock().table.row(one.id).unwrap();
+    core.lock().table.put(TransferRow { paused: true, ..row }).unwrap();
+    // It asks for one consent more, and nobody gives it: a verb that drops what it added drops nothing here.
+    let changed = NewFetch { keep_seeding: true, ..one.new.clone() };
+    let row = TransferRow::fetch(changed, one.swarm_id.clone(), 7);
+    let told = core.add(&mut core.lock(), row, None).unwrap();
+    assert_eq!((told.id, told.is_new), (one.id, false));
+    assert_eq!(one.open_grants(), [1, 2]);
+}
+
+// Rows: H7
+#[test]
+fn question_whose_consent_ended_is_asked_anew_when_changed() {
+    let one = OneFetch::new();
+    let core = &one.companion.core;
+    let actions = vec![Action::Fetch, Action::Import];
+    one.add_with(one.new.clone(), Some(&Consent { actions, ..partial_consent() }));
+    for grant in one.open_grants() {
+        one.companion.revoke(grant).unwrap();
+    }
+    let waiting = one.companion.transfer(one.id).unwrap();
+    assert!(waiting.state == model::State::Waiting && waiting.question.is_some());
+    let row = |allow: &[&str]| {
+        let allow = allow.iter().map(|peer| peer.repeat(52)).collect();
+        TransferRow::fetch(NewFetch { allow, ..one.new.clone() }, one.swarm_id.clone(), 7)
+    };
+    let changed = core.add(&mut core.lock(), row(&["a"]), None).unwrap();
+    assert!(changed.id != one.id && !changed.is_new, "the number of the question that was shown is gone");
+    assert!(core.lock().table.get(one.id).is_none());
+    // So it goes on with the next change: what was asked for the last is not what is asked now.
+    let next = core.add(&mut core.lock(), row(&["b"]), None).unwrap();
+    assert!(next.id != changed.id && core.lock().table.row(next.id).unwrap().grants.is_empty());
+}
+
+// Rows: H7
+#[test]
+fn request_that_is_refused_changes_nothing() {
+    let one = OneFetch::new();
+    let core = &one.companion.core;
+    one.add_with(one.new.clone(), Some(&partial_consent()));
+    let row = core.lock().table.row(one.id).unwrap();
+    core.lock().table.put(TransferRow { paused: true, ..row }).unwrap();
+    let row = || core.lock().table.row(one.id).unwrap();
+    let before = (row(), one.open_grants());
+    let changed = NewFetch { allow: vec!["a".repeat(52)], keep_seeding: true, ..one.new.clone() };
+    let demanded =
+        NewFetch { publisher_key: Some(format!("ed25519:{}", "0a".repeat(32))), ..changed.clone() };
+    let not_fitting = Consent { actions: vec![Action::Cache], ..partial_consent() };
+    for (new, consent) in [(changed, Some(&not_fitting)), (demanded, None)] {
+        let changed = TransferRow::fetch(new, one.swarm_id.clone(), 7);
+        core.add(&mut core.lock(), changed, consent).unwrap_err();
+        assert_eq!((row(), one.open_grants()), before);
+    }
 }
 
 // Rows: H7

@@ -10,16 +10,15 @@ use minimodel_wire::SignedOffer;
 use super::Core;
 use super::accounts::Rules;
 use super::consents::{ConsentState, check_fits, new_grant};
-use super::desired::Desired;
 use super::permits::permits;
+use super::placing::Placing;
 use super::row::{FinalState, TransferRow, parse};
 use super::running::RunningTransfer;
 use super::state::State;
 use crate::limits::schedule;
 use crate::model::validate;
 use crate::model::{
-    Announcement, Consent, Entry, EntryState, Event, Kind, NewFetch, NewShare, State as Stands, Transfer,
-    TransferLimits,
+    Announcement, Consent, Entry, EntryState, Event, Kind, NewFetch, NewShare, Transfer, TransferLimits,
 };
 use crate::problem::{Problem, code};
 
@@ -77,8 +76,9 @@ impl Core {
     }
 
     /// Adds a row, or updates the row of the same kind, swarm and place, so that repeating a request changes nothing. A request
-    /// with other options is refused while that row runs. A changed request that asks, or whose row asks, replaces the row under a new
-    /// number, so that an answer never applies to anything else than was shown.
+    /// with other options is refused while that row runs. While that row lacks a consent, its question may be on a screen: then a
+    /// changed request replaces it under a new number, so that an answer never applies to anything else than was shown. A request
+    /// that is refused changes nothing.
     pub(super) fn add(
         &self,
         state: &mut State,
@@ -86,51 +86,10 @@ impl Core {
         consent: Option<&Consent>,
     ) -> Result<Transfer, Problem> {
         let known = state.table.same(&row).cloned();
-        let mut restarts = false;
-        if let Some(old) = &known {
-            let desired = state.desired_of(old);
-            let asks = matches!(desired, Desired::Rest(Stands::Asking, _));
-            // A key that was demanded once stays demanded until the transfer is removed.
-            row.publisher_key = row.publisher_key.or_else(|| old.publisher_key.clone());
-            let is_same = old.wants_the_same(&row) && (!asks || row.publisher_key == old.publisher_key);
-            let has_more = row.offers.iter().any(|offer| !old.offers.contains(offer));
-            // A run whose consent was revoked, or that was paused, ends at the next reconcile and is in no request's way.
-            let goes_on = !matches!(desired, Desired::Rest(..));
-            if asks && (has_more || !is_same) {
-                self.drop_row(state, old.id)?;
-            } else if !is_same && goes_on && state.runs.of(old.id).is_some() {
-                return Err(Problem::new(
-                    code::BUSY,
-                    format!("transfer {} does this already, in another way", old.id),
-                    format!(
-                        "let it be, or end it first: `minimodel transfer pause {0}`; rates and slots change with \
-                         `minimodel transfer limit {0}`",
-                        old.id
-                    ),
-                ));
-            } else {
-                (row.id, row.created_unix, row.last_port) = (old.id, old.created_unix, old.last_port);
-                if old.allow == row.allow {
-                    row.grants.clone_from(&old.grants);
-                }
-                row.accepted_key = row.accepted_key.or_else(|| old.accepted_key.clone());
-                row.entry = row.entry.or(old.entry);
-                row.manifest = row.manifest.or_else(|| old.manifest.clone());
-                // The run restarts with the additional offers, or with the new options.
-                restarts = has_more || !is_same;
-                let before = old.offers.iter().filter(|offer| !row.offers.contains(offer)).cloned();
-                row.offers = row.offers.iter().cloned().chain(before).take(validate::MAX_OFFERS).collect();
-                if old.allow != row.allow {
-                    // They were given for other peers than these.
-                    self.end_grants(state, old)?;
-                }
-                let would_ask = matches!(state.desired_of(&row), Desired::Rest(Stands::Asking, _));
-                if restarts && would_ask && consent.is_none() {
-                    self.drop_row(state, old.id)?;
-                    (row.id, row.created_unix, restarts) = (0, now_unix(), false);
-                }
-            }
-        }
+        let place = match &known {
+            Some(old) => Placing::of(state, old, &mut row)?,
+            None => Placing::New,
+        };
         let manifest = self.manifests.of(&row)?;
         if let Some(manifest) = manifest.as_ref().filter(|_| row.publisher_key.is_some()) {
             self.signers.require_key(&row, manifest)?;
@@ -139,24 +98,32 @@ impl Core {
             check_fits(&row, consent)?;
             manifest.map(|manifest| self.signers.check(&row, &manifest)).transpose()?;
         }
-        let is_new = row.id == 0;
+        state.table.check_room(place == Placing::New)?;
+        match (place, &known) {
+            (Placing::Instead, Some(old)) => self.drop_row(state, old.id)?,
+            // They were given for other peers than these.
+            (Placing::Same { .. }, Some(old)) if old.allow != row.allow => self.end_grants(state, old)?,
+            _ => {}
+        }
         let id = state.table.put(row)?;
         state.retries.clear(id);
         if let Some(consent) = consent
             && let Err(problem) = self.give(state, id, consent)
         {
             match known.filter(|old| old.id == id) {
-                // A request that is refused changes nothing.
                 Some(old) => drop(state.table.put(old)?),
                 None => self.drop_row(state, id)?,
             }
             return Err(problem);
         }
-        if let Some(running) = state.runs.of(id).filter(|_| restarts) {
+        if let Some(running) = state.runs.of(id).filter(|_| place == Placing::Same { restarts: true }) {
             running.end();
         }
         self.wake(state);
         self.show(state, id);
+        // What a user had agreed to before is not taken for new by a verb that drops what it added.
+        let had_consents = known.is_some_and(|old| !old.grants.is_empty());
+        let is_new = !matches!(place, Placing::Same { .. }) && !had_consents;
         Ok(Transfer { is_new, ..self.view(state, id)? })
     }
 

@@ -11,9 +11,9 @@ pub const MAX_WINDOWS: usize = 48;
 
 const HOUR_SECONDS: u64 = 3600;
 
-/// Hours to search for a change of rates: eight days and a few for days on which clocks change; by then every window has begun
-/// once.
-const HOURS_AHEAD: u32 = 196;
+/// Hours to search for a change of rates: 16 days. A window of one hour on one day of the week may be left out by a change of the
+/// clock, and then begins two weeks after the last time.
+const HOURS_AHEAD: u32 = 16 * 24;
 
 /// An hour of the local week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -337,6 +337,12 @@ mod tests {
         // 2026-10-25: 03:00 is 02:00 again, so the hour from 2 to 3 is two hours long.
         assert_eq!(next(&between(2, 3), "2026-10-24T23:30:00Z", &berlin), "2026-10-25T00:00:00Z");
         assert_eq!(next(&between(2, 3), "2026-10-25T00:10:00Z", &berlin), "2026-10-25T02:00:00Z");
+        // An hour of one day of the week, which the clock leaves out once.
+        let sundays = Limits {
+            schedule: vec![Window { days: vec![Weekday::ALL[6]], ..window(2, 3, Some(1)) }],
+            ..Limits::default()
+        };
+        assert_eq!(next(&sundays, "2026-03-22T02:00:00Z", &berlin), "2026-04-05T00:00:00Z");
         // A change by half an hour, which falls into an hour of the clock: 2026-04-05 02:00 is 01:30 again.
         let howe = TimeZone::posix(LORD_HOWE).unwrap();
         assert_eq!(next(&between(1, 2), "2026-04-04T13:40:00Z", &howe), "2026-04-04T14:00:00Z");
@@ -360,8 +366,8 @@ mod tests {
             let start = NOON + ahead;
             let rates = |at| rates_at(&limits, hour_in(at, &zone));
             let change = next_change_unix(&limits, start, &zone);
-            let end = change.unwrap_or(start + 50 * HOUR_SECONDS);
-            for at in (start..end).step_by(600).chain([end - 1]) {
+            let end = change.unwrap_or(start + 15 * 24 * HOUR_SECONDS);
+            for at in (start..end).step_by(1_800).chain([end - 1]) {
                 prop_assert_eq!(rates(at), rates(start));
             }
             if let Some(change) = change {

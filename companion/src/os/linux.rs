@@ -4,6 +4,8 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
+use super::Client;
+
 /// Memory that programs may use, bytes: the machine's, or less where a control group allows less.
 pub(crate) fn memory_bytes() -> Option<u64> {
     let info = rustix::system::sysinfo();
@@ -15,21 +17,34 @@ pub(crate) fn memory_bytes() -> Option<u64> {
     total.into_iter().chain(allowed).min()
 }
 
-/// The account that holds the client's end of a TCP connection within this machine, as proc(5) lists it; `None`: it is not listed.
-pub(crate) fn account_of_client(client: SocketAddr, server: SocketAddr) -> Option<u32> {
-    let table = if client.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
-    account_in(&fs::read_to_string(table).ok()?, client, server)
+/// The account that holds the client's end of a TCP connection within this machine, as proc(5) lists it. A connection that is not
+/// listed, or that its client has closed, has no account that can be told. Where `proc` is not mounted nothing is told.
+pub(crate) fn account_of_client(client: SocketAddr, server: SocketAddr) -> Client {
+    if !Path::new("/proc/net/tcp").exists() {
+        return Client::Untold;
+    }
+    let listed = |table: &str, ends: [SocketAddr; 2]| account_in(&fs::read_to_string(table).ok()?, ends);
+    // A socket of IPv6 may have the IPv4 addresses mapped (RFC 4291 section 2.5.5.2), and is then in its own table.
+    let account = match (client.ip(), server.ip()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => {
+            let mapped = [(from, client), (to, server)]
+                .map(|(ip, address)| SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()));
+            listed("/proc/net/tcp", [client, server]).or_else(|| listed("/proc/net/tcp6", mapped))
+        }
+        _ => listed("/proc/net/tcp6", [client, server]),
+    };
+    account.map_or(Client::Hidden, Client::Account)
 }
 
-/// The account in the line of a socket with these ends.
-fn account_in(table: &str, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
-    /// State of a socket that is closed and without an owner.
-    const TIME_WAIT: &str = "06";
-    let ends = [local, remote].map(as_listed);
+/// The account in the line of an established connection with these ends, the local one first.
+fn account_in(table: &str, ends: [SocketAddr; 2]) -> Option<u32> {
+    const ESTABLISHED: &str = "01";
+    let ends = ends.map(as_listed);
     table.lines().skip(1).find_map(|line| {
         let fields: Vec<&str> = line.split_ascii_whitespace().take(8).collect();
         let &[_, local, remote, state, _, _, _, account] = fields.as_slice() else { return None };
-        let is_meant = state != TIME_WAIT && [local, remote] == ends;
+        // One that is closed is listed as root's.
+        let is_meant = state == ESTABLISHED && [local, remote] == ends;
         is_meant.then(|| account.parse().ok()).flatten()
     })
 }
@@ -104,10 +119,25 @@ mod tests {
             let server = listener.local_addr().unwrap();
             let stream = std::net::TcpStream::connect(server).unwrap();
             let client = stream.local_addr().unwrap();
-            assert_eq!(account_of_client(client, server), Some(minimodel_swarm::os::user_account()), "{ip}");
+            let own = Client::Account(minimodel_swarm::os::user_account());
+            assert_eq!(account_of_client(client, server), own, "{ip}");
             // Nobody has a connection between these.
-            assert_eq!(account_of_client(client, client), None, "{ip}");
+            assert_eq!(account_of_client(client, client), Client::Hidden, "{ip}");
+            drop(stream);
+            assert_eq!(account_of_client(client, server), Client::Hidden, "{ip}: closed");
         }
+    }
+
+    #[test]
+    fn account_of_an_ipv6_socket_with_mapped_addresses_is_found() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let mapped = SocketAddr::new("::ffff:127.0.0.1".parse().unwrap(), server.port());
+        let _stream = std::net::TcpStream::connect(mapped).unwrap();
+        let (_accepted, client) = listener.accept().unwrap();
+        assert!(client.is_ipv4());
+        let own = Client::Account(minimodel_swarm::os::user_account());
+        assert_eq!(account_of_client(client, server), own);
     }
 
     #[test]
@@ -120,8 +150,8 @@ mod tests {
         };
         let (local, remote) = ("127.0.0.1:8080".parse().unwrap(), "127.0.0.1:80".parse().unwrap());
         let table = format!("  sl  local_address\n{}\nbroken\n{}\n", line("06", 0), line("01", 1_001));
-        assert_eq!(account_in(&table, local, remote), Some(1_001));
-        assert_eq!(account_in(&table, remote, local), None);
+        assert_eq!(account_in(&table, [local, remote]), Some(1_001));
+        assert_eq!(account_in(&table, [remote, local]), None);
         let ip6 = as_listed("[::1]:255".parse().unwrap());
         assert_eq!(ip6, "00000000000000000000000001000000:00FF");
     }

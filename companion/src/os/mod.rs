@@ -15,6 +15,18 @@ use self::linux as system;
 #[cfg(target_os = "macos")]
 use self::macos as system;
 
+/// Whose the client's end of a connection within this machine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux tells the account"))]
+pub(crate) enum Client {
+    /// This account's.
+    Account(u32),
+    /// The system tells accounts, and tells none for it.
+    Hidden,
+    /// The system does not tell.
+    Untold,
+}
+
 #[cfg(unix)]
 pub(crate) use self::system::{account_of_client, card_bytes, memory_bytes, socket_buffers};
 #[cfg(unix)]

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use minimodel_swarm::os::Folder;
+
+use super::Client;
 pub(crate) use minimodel_swarm::os::memory_bytes;
 
 /// Bytes of a database that the engine may be given: its header has a page, and beyond the end of a file it reads for ever here.
@@ -13,8 +15,8 @@ pub(crate) const SHORTEST_DATABASE: u64 = 4096;
 
 /// The account that holds the client's end of a TCP connection within this machine: not known, since no call that is free of
 /// unsafe code tells it.
-pub(crate) fn account_of_client(_: SocketAddr, _: SocketAddr) -> Option<u32> {
-    None
+pub(crate) fn account_of_client(_: SocketAddr, _: SocketAddr) -> Client {
+    Client::Untold
 }
 
 /// The memory of graphics cards: not known, since only the graphics library of the system tells it.

@@ -150,6 +150,7 @@ fn script(service: &dyn Service) -> Vec<(&'static str, Answer<String>)> {
     said.add("forget_publisher", service.forget_publisher("b"));
     said.add("files", service.files(None));
     said.add("files", service.files(Some("/a b/ü&x=1%2e".as_ref())));
+    said.add("chosen_manifest", service.chosen_manifest("/a b/ü&x=1%2e.minimodel".as_ref()));
     said.add("doctor", service.doctor());
     said.add("status", service.status());
     said.add("forget", service.forget(1));

@@ -222,3 +222,41 @@ fn the_list_is_private_bounded_and_kept() {
     symlink(world.root.join("elsewhere"), &world.list).unwrap();
     assert_eq!(world.files(&world.open), Err(code::IO));
 }
+
+#[test]
+fn manifest_is_told_below_an_allowed_folder_and_if_it_holds() {
+    let world = world();
+    let text = &minimodel_fixtures::valid_manifests()[0].text;
+    let (good, hidden) = (world.open.join("a.minimodel"), world.open.join(".b.minimodel"));
+    for path in [&good, &hidden, &world.secret.join("a.minimodel"), &world.open.join("a.txt")] {
+        fs::write(path, text).unwrap();
+    }
+    let told = |path: &Path| world.folders.manifest(path).map_err(|problem| problem.code);
+    assert_eq!(told(&good), Err(code::CONSENT));
+    world.folders.add(&world.open).unwrap();
+    assert_eq!(told(&good).as_ref(), Ok(text));
+    assert_eq!(told(&world.secret.join("a.minimodel")), Err(code::CONSENT));
+    assert_eq!(told(&world.open.join("../secret/a.minimodel")), Err(code::CONSENT));
+    symlink(world.secret.join("a.minimodel"), world.open.join("link.minimodel")).unwrap();
+    fs::write(world.open.join("secret.minimodel"), "password=hunter2\n").unwrap();
+    fs::write(world.open.join("long.minimodel"), vec![b'#'; 70_000]).unwrap();
+    fs::create_dir(world.open.join("folder.minimodel")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        world.open.join("pipe.minimodel"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    for none in ["link", "secret", "long", "folder", "pipe", "none"] {
+        let path = world.open.join(format!("{none}.minimodel"));
+        let problem = world.folders.manifest(&path).unwrap_err();
+        assert_eq!(problem.code, code::NOT_FOUND, "{none}");
+        assert!(!format!("{problem:?}").contains("hunter2"), "{none}");
+    }
+    for other in [hidden, world.open.join("a.txt"), world.open.join("a.slm")] {
+        assert_eq!(told(&other), Err(code::NOT_FOUND), "{}", other.display());
+    }
+    assert_eq!(told(Path::new("a.minimodel")), Err(code::USAGE));
+}

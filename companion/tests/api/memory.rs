@@ -383,6 +383,10 @@ impl Service for Memory {
         Ok(Files { roots: vec!["/a".into()], entries: vec![entry], more: true })
     }
 
+    fn chosen_manifest(&self, path: &Path) -> Answer<String> {
+        Ok(format!("manifest of {}", path.display()))
+    }
+
     fn doctor(&self) -> Answer<Vec<Finding>> {
         Ok(vec![Finding {
             name: "clock".into(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use minimodel_companion::Service as _;
 use minimodel_companion::api::{PageLimits, ServerLimits};
-use minimodel_companion::model::NewEntry;
+use minimodel_companion::model::{Kind, NewEntry, State};
 use serde_json::json;
 
 use crate::running::{Running, read_answer, status};
@@ -114,21 +114,33 @@ fn each_answer_to_a_session_proves_that_the_companion_gave_it() {
 #[test]
 fn request_whose_session_ends_before_its_body_is_not_done() {
     let running = Running::new();
-    let session = opened(&running);
-    let mut stream = running.connect();
-    let body = json!({"consent": {"actions": ["serve"], "by": "flag"}}).to_string();
-    let (begin, rest) = body.split_at(9);
-    let head = format!(
-        "POST /v1/grants HTTP/1.1\r\nhost: {}\r\n{session}content-type: application/json\r\ncontent-length: {}\r\n\r\n{begin}",
-        running.address(),
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    std::thread::sleep(Duration::from_millis(50));
-    running.client().end_session(1).unwrap();
-    stream.write_all(rest.as_bytes()).unwrap();
-    assert_eq!(status(&read_answer(&mut stream)), 401);
-    assert!(running.memory.state().grants.is_empty());
+    let share = running.memory.state().add(Kind::Share, State::Paused);
+    let before = running.memory.state().clone();
+    let given = json!({"consent": {"actions": ["serve"], "by": "flag"}}).to_string();
+    let (start, forget) =
+        (format!("POST /v1/transfers/{}/start", share.id), format!("DELETE /v1/transfers/{}", share.id));
+    let routes = [
+        ("POST /v1/grants", given.as_str()),
+        (&start, "{}        "),
+        (&forget, "{}        "),
+        ("POST /v1/library/1/activate", "{}        "),
+    ];
+    for (session_id, (line, body)) in (1..).zip(routes) {
+        let session = opened(&running);
+        let mut stream = running.connect();
+        let (begin, rest) = body.split_at(9);
+        let head = format!(
+            "{line} HTTP/1.1\r\nhost: {}\r\n{session}content-type: application/json\r\ncontent-length: {}\r\n\r\n{begin}",
+            running.address(),
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        running.client().end_session(session_id).unwrap();
+        stream.write_all(rest.as_bytes()).unwrap();
+        assert_eq!(status(&read_answer(&mut stream)), 401, "{line}");
+        assert_eq!(*running.memory.state(), before, "{line}");
+    }
     // Nor may a session choose the name of a file.
     let session = opened(&running);
     let fetch = json!({"offers": ["mm1a"], "receipt": "/tmp/x"}).to_string();
@@ -179,8 +191,8 @@ mod accounts {
     const NOBODY: u32 = 65_534;
 
     /// Sends a request as an account, and returns the answer.
-    fn as_account(account: u32, port: u16, request: &str) -> String {
-        let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; printf %s \"$1\" >&3; cat <&3");
+    fn as_account(account: u32, host: &str, port: u16, request: &str) -> String {
+        let script = format!("exec 3<>/dev/tcp/{host}/{port}; printf %s \"$1\" >&3; cat <&3");
         let mut bash = Command::new("bash");
         let output =
             bash.args(["-c", &script, "bash", request]).uid(account).current_dir("/").output().unwrap();
@@ -206,13 +218,16 @@ mod accounts {
         // Neither the code nor its typed form, and wrong ones void nothing.
         let wrong = ["00000000"; 8];
         for code in [made.code.as_str(), &made.typed].into_iter().chain(wrong) {
-            let refused = as_account(NOBODY, port, &request(code));
-            assert_eq!(status(&refused), 401, "{refused}");
-            assert!(refused.contains("another account"), "{refused}");
+            // A socket of IPv6 reaches the IPv4 address too, and is listed elsewhere.
+            for host in ["127.0.0.1", "::ffff:127.0.0.1"] {
+                let refused = as_account(NOBODY, host, port, &request(code));
+                assert_eq!(status(&refused), 401, "{refused}");
+                assert!(refused.contains("another account"), "{refused}");
+            }
         }
-        assert_eq!(status(&as_account(0, port, &request(&made.typed))), 201);
+        assert_eq!(status(&as_account(0, "127.0.0.1", port, &request(&made.typed))), 201);
         // To use it again would end the session of the user.
-        as_account(NOBODY, port, &request(&made.code));
+        as_account(NOBODY, "127.0.0.1", port, &request(&made.code));
         assert_eq!(running.client().sessions().unwrap().len(), 1);
     }
 }

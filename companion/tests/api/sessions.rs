@@ -1,7 +1,9 @@
 //! Sessions of the page over real sockets: what a browser, another site and another account can do with codes and tokens.
 
 use std::io::{Read as _, Write as _};
+use std::time::Duration;
 
+use minimodel_companion::model::{Event, Kind, State, Transfer};
 use serde_json::{Value, json};
 
 use crate::running::{Running, problem, read_answer, status};
@@ -191,4 +193,31 @@ fn a_stream_ends_with_its_session() {
     // Without the end this would wait for the time limit of the test.
     let rest = read_answer(&mut stream);
     assert!(rest.ends_with("0\r\n\r\n"), "{rest}");
+}
+
+#[test]
+fn a_stream_that_lags_ends_with_its_session_too() {
+    let running = Running::new();
+    let mut big = running.memory.state().add(Kind::Share, State::Running);
+    big.model_id = "m".repeat(1 << 20);
+    let session = opened(&running);
+    let mut stream = running.connect();
+    let head = format!("GET /v1/events HTTP/1.1\r\nhost: {}\r\n{session}\r\n", running.address());
+    stream.write_all(head.as_bytes()).unwrap();
+    assert_eq!(stream.read(&mut [0; 12]).unwrap(), 12);
+    let tell = |number: u64| {
+        let transfer = Transfer { have_bytes: number, ..big.clone() };
+        // Once the stream has ended there is no receiver.
+        let _ = running.events.send(Event::Transfer { transfer: Box::new(transfer) });
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    // Nothing is read, so that there is always more to send.
+    (0..40).for_each(tell);
+    running.client().end_session(1).unwrap();
+    (5_000..5_060).for_each(tell);
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    let text = String::from_utf8_lossy(&rest);
+    assert!(text.contains("\"have_bytes\":0,"), "what came before its end is told");
+    assert!(!text.contains("\"have_bytes\":50"), "it was told something after its end");
 }

@@ -162,12 +162,14 @@ impl BanLedger {
         Ok(Added::Written)
     }
 
-    /// Time until the file may be written again. A clock that was set back does not lengthen it.
+    /// Time until the file may be written again. A file of the future, as after the clock was set back, may be written at once.
     fn pause(&self) -> Duration {
         let Ok(file) = std::fs::symlink_metadata(self.path()) else { return Duration::ZERO };
         let pause = Duration::from_millis(file.len().min(MAX_BYTES) * 1_000 / WRITE_RATE);
-        let since = file.modified().ok().and_then(|written| written.elapsed().ok());
-        pause.saturating_sub(since.unwrap_or_default())
+        let Some(since) = file.modified().ok().and_then(|written| written.elapsed().ok()) else {
+            return Duration::ZERO;
+        };
+        pause.saturating_sub(since)
     }
 
     /// Removes the entries that `is_meant` selects, durably, and returns them. Every change also drops unreadable lines:

@@ -1,4 +1,4 @@
-//! The route for choosing a file.
+//! The routes for choosing a file.
 
 use std::path::PathBuf;
 
@@ -27,6 +27,24 @@ pub(crate) async fn files(
     State(api): State<Api>,
     QueryParams(asked): QueryParams<Under>,
 ) -> Outcome<Json<Files>> {
-    // A disk that sleeps or a share that is gone holds up no short call.
-    api.long(move |service| service.files(asked.under.as_deref())).await.map(Json)
+    api.choosing(move |service| service.files(asked.under.as_deref())).await.map(Json)
+}
+
+/// The query of `/v1/files/manifest`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Chosen {
+    path: PathBuf,
+}
+
+/// The text of a manifest in a folder that the user allowed for choosing a file.
+#[utoipa::path(
+    get, path = "/v1/files/manifest", params(("path" = PathForm, Query, description = "The manifest.")),
+    responses((status = 200, content_type = "text/plain", body = String), (status = 404), (status = 422))
+)]
+pub(crate) async fn chosen_manifest(
+    State(api): State<Api>,
+    QueryParams(asked): QueryParams<Chosen>,
+) -> Outcome<String> {
+    api.choosing(move |service| service.chosen_manifest(&asked.path)).await
 }

@@ -70,6 +70,7 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(records::offer))
         .routes(routes!(records::offer_picture))
         .routes(routes!(folders::files))
+        .routes(routes!(folders::chosen_manifest))
         .routes(routes!(sessions::mint_code))
         .routes(routes!(sessions::sessions, sessions::open_session))
         .routes(routes!(sessions::end_session))

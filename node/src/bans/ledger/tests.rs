@@ -123,3 +123,19 @@ fn flood_of_bans_for_less_does_not_push_out_those_for_a_chunk() {
     let kept = ledger.read(NOW).unwrap().entries;
     assert!(kept.len() == MAX_ENTRIES && kept.iter().all(|kept| kept.peer == entry(3, 1, NOW).peer));
 }
+
+// Rows: E16
+#[test]
+fn a_clock_that_was_set_back_holds_no_ban_back() {
+    let (_home, ledger) = ledger();
+    let bans = || (0..200).map(|swarm| entry(1, swarm, NOW)).collect::<Vec<_>>();
+    assert!(matches!(ledger.add_in_turn(bans(), NOW), Ok(Added::Written)));
+    assert!(matches!(ledger.add_in_turn(bans(), NOW), Ok(Added::NotBefore(_))), "two writes in a row");
+    let file = std::fs::File::options().write(true).open(ledger.path()).unwrap();
+    file.set_modified(std::time::SystemTime::now() + Duration::from_secs(3_600)).unwrap();
+    assert!(matches!(ledger.add_in_turn(bans(), NOW), Ok(Added::Written)));
+    assert!(
+        matches!(ledger.add_in_turn(bans(), NOW), Ok(Added::NotBefore(_))),
+        "from here on the clock is right"
+    );
+}
