@@ -130,7 +130,7 @@ fn offers(text: &PeerRequest, manifest: &Manifest, faults: &mut Vec<String>) -> 
         let parsed = match text.parse() {
             // A request must not name other files.
             Ok(OfferArg::Text(text)) => offer_argument::parse(&text),
-            Ok(OfferArg::File(_)) | Err(_) => Err(minimodel_wire::OfferError::Prefix),
+            Ok(OfferArg::Link(_) | OfferArg::File(_)) | Err(_) => Err(minimodel_wire::OfferError::Prefix),
         };
         match parsed {
             Ok(offer) if offer.offer().swarm_id == *manifest.swarm_id() => offers.push(offer),

@@ -51,6 +51,7 @@ mod home;
 pub mod identity;
 pub mod input;
 pub mod json;
+pub mod link;
 mod lower;
 pub mod manifest;
 mod node;
@@ -67,6 +68,7 @@ pub use error::Error;
 pub use event::{Event, ShareCheck, Watcher};
 pub use home::{Home, HomeError, HomeFolder};
 pub use identity::{Identity, IdentityError};
+pub use link::{Link, LinkError};
 pub use lower::{
     AddressFault, Breach, CloseCode, Consequence, Idle, Manifest, Offer, OfferError, PeerId, PeerIdError,
     PeerKeyFault, PeerView, Progress, Reach, Receipt, SignedOffer, Snapshot, SwarmEvent, Translation, Visit,

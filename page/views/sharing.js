@@ -78,9 +78,9 @@ function OneShare({ it }) {
 function Offer({ id }) {
   const qr = useAnswer('GET /v1/transfers/{id}/offer.svg', { id });
   const drawn = qr.answer ? readQr(qr.answer) : null;
-  return panel('The offer', load(useAnswer('GET /v1/transfers/{id}/offer', { id }), ({ offer, command, addresses }) => html`<div class="offer"><div>
+  return panel('The offer', load(useAnswer('GET /v1/transfers/{id}/offer', { id }), ({ offer, link, command, addresses }) => html`<div class="offer"><div>
       <p>A user who holds it can fetch, until it ends or you stop. Hand it on by mail or chat.</p><p><code class="block">${offer}</code></p>
-      <p class="line"><${Copy} text=${offer} what="offer" isNamed /><${Copy} text=${command} what="command" isNamed /></p><p>For a friend’s terminal: <code>${command}</code></p>
+      <p class="line"><${Copy} text=${offer} what="offer" isNamed /><${Copy} text=${link} what="link" isNamed /><${Copy} text=${command} what="command" isNamed /></p><p>For a friend’s terminal: <code>${command}</code></p>
       <h3>Addresses in it</h3><ul>${addresses.map((it) => html`<li><code>${it.address}</code>: ${it.scope}</li>`)}</ul></div>
       ${drawn && html`<svg class="qr" viewBox=${drawn.box} role="img" aria-label="The offer as a QR code"><path d=${drawn.path} /></svg>`}</div>`));
 }

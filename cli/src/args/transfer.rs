@@ -91,10 +91,10 @@ pub(crate) struct FetchArgs {
     /// The manifest
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: Option<PathBuf>,
-    /// Fetch what this offer offers; the manifest comes from the peer and is checked
+    /// Fetch what this offer (mm1...), link (minimodel:?s=...) or list offers; the manifest comes from the first peer and is checked
     #[arg(long, value_name = "OFFER")]
     pub(crate) offer: Option<OfferArg>,
-    /// A peer to fetch from: an offer as text (mm1...) or file (repeat for more)
+    /// A peer to fetch from: an offer as text (mm1...), a link, a file with offers, or - for stdin (repeat for more)
     #[arg(long, value_name = "OFFER")]
     pub(crate) peer: Vec<OfferArg>,
     /// The folder for the file, its manifest and its receipt [default: a running companion's library, else, on a terminal, the current folder]
@@ -156,7 +156,7 @@ pub(crate) struct RepairOptions {
     /// Repair also a file most of which is wrong, though it may be another file: all of it is written over
     #[arg(long, requires = "repair")]
     pub(crate) repair_most: bool,
-    /// A peer to fetch them from: an offer as text (mm1...) or file (repeat for more)
+    /// A peer to fetch them from: an offer as text (mm1...), a link, a file with offers, or - for stdin (repeat for more)
     #[arg(long, value_name = "OFFER", requires = "repair")]
     pub(crate) peer: Vec<OfferArg>,
     /// The consents, as in `--consent fetch,import`

@@ -10,6 +10,8 @@ use crate::size::{UnitError, parse_size};
 
 /// What every offer's text begins with.
 const OFFER_PREFIX: &str = "mm1";
+/// What every link begins with.
+const LINK_SCHEME: &str = "minimodel:";
 
 /// `--evidence KIND=ROUTE[,sha256:HEX]`. Kind and route are checked with the manifest's own rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +91,10 @@ impl FromStr for ChunkSizeArg {
 pub(crate) enum OfferArg {
     /// Begins with `mm1`.
     Text(String),
-    /// Anything else. A file whose name begins with `mm1` is written `./mm1...`.
+    /// Begins with `minimodel:`: a link, with one offer or more.
+    Link(String),
+    /// Anything else: a file with an offer or a list of them, or `-` for stdin. A file whose name begins with `mm1` is written
+    /// `./mm1...`.
     File(PathBuf),
 }
 
@@ -99,6 +104,8 @@ impl FromStr for OfferArg {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(if text.starts_with(OFFER_PREFIX) {
             Self::Text(text.to_owned())
+        } else if text.starts_with(LINK_SCHEME) {
+            Self::Link(text.to_owned())
         } else {
             Self::File(PathBuf::from(text))
         })
@@ -154,6 +161,9 @@ mod tests {
     fn an_offer_is_text_or_file_by_its_first_letters() {
         assert_eq!("mm1abc".parse(), Ok(OfferArg::Text("mm1abc".into())));
         assert_eq!("./mm1abc".parse(), Ok(OfferArg::File("./mm1abc".into())));
+        assert_eq!("minimodel:?s=1".parse(), Ok(OfferArg::Link("minimodel:?s=1".into())));
+        assert_eq!("minimodel.offer".parse(), Ok(OfferArg::File("minimodel.offer".into())));
+        assert_eq!("-".parse(), Ok(OfferArg::File("-".into())));
         assert_eq!("a.offer".parse(), Ok(OfferArg::File("a.offer".into())));
     }
 }

@@ -34,7 +34,10 @@ pub(crate) fn run(
     publisher: &PublisherOptions,
 ) -> Result<(), Failure> {
     let manifest = Arc::new(manifest);
-    let sources = options.peer.iter().map(offer_argument::fresh).collect::<Result<Vec<_>, _>>()?;
+    let mut sources = Vec::new();
+    for argument in &options.peer {
+        sources.extend(offer_argument::fresh(argument, &context.printer)?);
+    }
     for offer in &sources {
         transfer::check_offer(offer, Some(&manifest), clock::now_unix())?;
     }

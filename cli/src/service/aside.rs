@@ -7,12 +7,28 @@ use minimodel_swarm::store::files::rename_without_replacing;
 
 use super::{Found, look};
 
+/// The word in the name of a definition that is set aside while another takes its place.
+pub(crate) const BEFORE: &str = "before";
+
 /// An intact definition under another name, on which no manager acts.
 #[derive(Debug)]
 #[must_use = "it is put back or removed"]
 pub(crate) struct Aside {
     path: PathBuf,
     aside: PathBuf,
+}
+
+/// The files that were set aside from this path by processes that did not end their work.
+pub(crate) fn left_aside(path: &Path) -> Vec<PathBuf> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Vec::new() };
+    let begin = [name.as_encoded_bytes(), b".", BEFORE.as_bytes(), b"-"].concat();
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut left: Vec<PathBuf> = entries
+        .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(&begin))
+        .map(|entry| entry.path())
+        .collect();
+    left.sort();
+    left
 }
 
 /// What stood at the place of a definition when it was taken away.
@@ -90,6 +106,7 @@ mod tests {
             fs::write(&path, text_there).unwrap();
             let Taken::Ours(aside) = Aside::take(&path, &text, "before").unwrap() else { panic!() };
             assert!(!path.exists());
+            assert_eq!(left_aside(&path), [aside.aside.clone()], "a process that ends here leaves it");
             aside.put_back().unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), *text_there);
             let Taken::Ours(aside) = Aside::take(&path, &text, "before").unwrap() else { panic!() };

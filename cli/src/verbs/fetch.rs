@@ -36,9 +36,11 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
         (None, None) if args.consent.is_none() && context.settings.can_ask => Some(PathBuf::from(".")),
         (None, None) => return Err(nowhere()),
     };
-    let first = args.offer.as_ref().map(offer_argument::fresh).transpose()?;
-    let mut sources = args.peer.iter().map(offer_argument::fresh).collect::<Result<Vec<_>, _>>()?;
-    sources.splice(0..0, first.clone());
+    let mut sources = Vec::new();
+    for argument in args.offer.iter().chain(&args.peer) {
+        sources.extend(offer_argument::fresh(argument, &context.printer)?);
+    }
+    let first = args.offer.as_ref().and_then(|_| sources.first()).cloned();
     let (manifest, advance) = match (&args.manifest, &first) {
         (Some(path), _) => (Arc::new(input::manifest(path)?), None),
         (None, Some(offer)) => {
@@ -93,11 +95,14 @@ fn ask_for_manifest(
 ) -> Result<(Arc<Manifest>, Option<Advance>), Failure> {
     let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
     let into = out.map_or_else(|| LIBRARY.to_owned(), show::folder);
-    let subject = [
+    let mut subject = vec![
         ("into".to_owned(), into),
         ("address".to_owned(), addresses.join(", ")),
         ("peer".to_owned(), offer.offer().peer.to_string()),
     ];
+    if let Some(name) = args.offer.as_ref().and_then(offer_argument::claimed_name) {
+        subject.insert(0, ("the link says".to_owned(), name));
+    }
     let at = addresses.first().map(|address| format!(" at {address}")).unwrap_or_default();
     let headline = format!("Ask the peer{at} which model this offer is for?");
     let cache = out.is_none().then_some(Action::Cache);

@@ -133,6 +133,12 @@ pub struct OfferText {
     /// The offer.
     #[schema(value_type = OfferForm)]
     pub offer: String,
+    /// The same as a link, with the name of the model.
+    #[schema(
+        max_length = 16384,
+        pattern = r"^minimodel:\?s=[0-9a-f]{64}(&n=[A-Za-z0-9._~%-]+)?&o=mm1[a-z2-7]+$"
+    )]
+    pub link: String,
     /// The command that another user pastes.
     #[schema(pattern = r"^minimodel fetch --offer mm1[a-z2-7]+ --out \.$")]
     pub command: String,

@@ -18,7 +18,9 @@ use crate::failure::Failure;
 use crate::output;
 use crate::printer::{Line, Tone};
 use crate::program;
-use crate::service::{Aside, Definition, DefinitionError, Found, Job, Manager, Step, Taken, look};
+use crate::service::{
+    Aside, BEFORE, Definition, DefinitionError, Found, Job, Manager, Step, Taken, left_aside, look,
+};
 use crate::settings::Context;
 use crate::text;
 
@@ -61,6 +63,7 @@ pub(super) fn install(args: &CompanionInstallArgs, context: &Context) -> Result<
         _ => {}
     }
     warn_of_shared_folder(&definition, context);
+    warn_of_left(&definition, context);
     act.agree(&args.options, context)?;
     act.probe()?;
     let folder = companion::places(context)?.folder;
@@ -133,11 +136,23 @@ fn warn_of_shared_folder(definition: &Definition, context: &Context) {
     }
 }
 
+/// Names the files that an earlier install had set aside when it was ended.
+fn warn_of_left(definition: &Definition, context: &Context) {
+    for left in left_aside(&definition.path) {
+        let (path, own) =
+            (escape::shell_word(left.as_os_str()), escape::shell_word(definition.path.as_os_str()));
+        context.printer.warning(&format!(
+            "an install that was ended left the file that was there before: put it back, `mv {path} {own}`, or remove it, `rm {path}`"
+        ));
+    }
+}
+
 /// `minimodel companion uninstall`.
 pub(super) fn uninstall(options: &ServiceOptions, context: &Context) -> Result<(), Failure> {
     let definition = define(0, context)?;
     let steps = definition.steps.uninstall.iter().chain(&definition.steps.forget).collect();
     let act = Act { installs: false, definition: &definition, steps };
+    warn_of_left(&definition, context);
     match found(&definition)? {
         Found::Nothing => {
             context
@@ -254,8 +269,8 @@ impl Act<'_> {
             return Err(self.foreign(hint()));
         }
         steps.uninstall.iter().for_each(|step| attempt(step, context));
-        let taken = Aside::take(path, text, "before")
-            .map_err(|error| Failure::writing("definition", path, &error))?;
+        let taken =
+            Aside::take(path, text, BEFORE).map_err(|error| Failure::writing("definition", path, &error))?;
         steps.forget.iter().for_each(|step| attempt(step, context));
         match taken {
             Taken::Nothing => Ok(None),

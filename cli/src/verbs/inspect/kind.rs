@@ -64,7 +64,7 @@ fn of_bytes(head: &[u8]) -> Kind {
         .any(|prefix| line.starts_with(prefix))
     };
     match first {
-        line if line.starts_with(b"mm1") => Kind::Offer,
+        line if line.starts_with(b"mm1") || line.starts_with(b"minimodel:?") => Kind::Offer,
         line if line.starts_with(b"sha256:") => Kind::ChunkList,
         line if line.starts_with(b"receipt.") => Kind::Receipt,
         line if line.starts_with(b"minimodel-identity ") => Kind::Identity,
@@ -94,13 +94,14 @@ mod tests {
 
     #[test]
     fn a_thing_is_known_by_its_first_line() {
-        let cases: [(&[u8], Kind); 15] = [
+        let cases: [(&[u8], Kind); 16] = [
             (b"SLM1\x01\0\0\0", Kind::Artifact),
             (b"artifact.kind=slm\n", Kind::Manifest),
             (b"# note\n\n model.id=x", Kind::Manifest),
             (b"x.note=hello\nmanifest.version=0\n", Kind::Manifest),
             (b"receipt.version=0\n", Kind::Receipt),
             (b"mm1abc\n", Kind::Offer),
+            (b"minimodel:?s=0\n", Kind::Offer),
             (b"sha256:AB\n", Kind::ChunkList),
             (b"  { \"request_version\": 0 }", Kind::Request),
             (b"minimodel-identity 1\nseed ", Kind::Identity),

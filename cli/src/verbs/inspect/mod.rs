@@ -7,7 +7,7 @@ mod text;
 
 use std::path::Path;
 
-use crate::args::InspectArgs;
+use crate::args::{InspectArgs, OfferArg};
 use crate::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -18,8 +18,9 @@ use kind::Kind;
 
 /// Runs the verb.
 pub(crate) fn run(args: &InspectArgs, context: &Context) -> Result<(), Failure> {
-    if let Some(text) = args.thing.to_str().filter(|text| text.starts_with("mm1")) {
-        return text::offer(context, &crate::args::OfferArg::Text(text.to_owned()));
+    if let Some(Ok(argument @ (OfferArg::Text(_) | OfferArg::Link(_)))) = args.thing.to_str().map(str::parse)
+    {
+        return text::offer(context, &argument);
     }
     let path = Path::new(&args.thing);
     let input = input::open("file", path)?;
@@ -27,7 +28,7 @@ pub(crate) fn run(args: &InspectArgs, context: &Context) -> Result<(), Failure> 
         Kind::Artifact => artifact::show(context, path, &input),
         Kind::Manifest => text::manifest(context, path),
         Kind::Receipt => text::receipt(context, path),
-        Kind::Offer => text::offer(context, &crate::args::OfferArg::File(path.to_owned())),
+        Kind::Offer => text::offer(context, &OfferArg::File(path.to_owned())),
         Kind::ChunkList => text::chunk_list(context, path),
         Kind::Request => text::request(context, path),
         Kind::Identity => text::identity(context, path),

@@ -46,10 +46,19 @@ fn answer(context: &Context, kind: &str, lines: Lines) -> Result<(), Failure> {
     printer.event("inspect", fields)
 }
 
-/// Shows an offer after checking its signature.
+/// Shows an offer, or each of a link or list, after checking its signature.
 pub(super) fn offer(context: &Context, argument: &OfferArg) -> Result<(), Failure> {
-    let signed = offer_argument::read(argument)?;
-    answer(context, "offer", offer_lines(&signed))
+    let all = offer_argument::read(argument)?;
+    let claimed = offer_argument::claimed_name(argument);
+    all.iter().try_for_each(|signed| {
+        let mut lines = offer_lines(signed);
+        lines.extend(
+            claimed
+                .iter()
+                .map(|name| line("called", format!("{name} (by the link, which anyone can write)"))),
+        );
+        answer(context, "offer", lines)
+    })
 }
 
 fn offer_lines(signed: &SignedOffer) -> Lines {

@@ -2,7 +2,9 @@
 
 use std::fs;
 
+use minimodel::Link;
 use minimodel_verifier::digest::tagged;
+use minimodel_wire::SignedOffer;
 use serde_json::json;
 
 use super::model::{Fetcher, Model};
@@ -23,6 +25,34 @@ fn fetch_by_offer_alone_gets_manifest_from_peer_and_keeps_it() {
     for shown in ["tests", "/license.txt", "not claimed"] {
         assert!(ran.stderr.contains(shown), "{shown} is not in: {}", ran.stderr);
     }
+}
+
+#[test]
+fn link_or_list_of_two_peers_is_fetched_from_both() {
+    let model = Model::of("4MiB");
+    let homes = [Home::new(), Home::new()];
+    let seeders = homes.each_ref().map(|home| model.seed(home, &["--up", "2MiB"]));
+    let offers = seeders.each_ref().map(|seeder| seeder.offer().parse::<SignedOffer>().unwrap());
+    let link = Link::new(offers.to_vec(), Some("moved \u{202e}1.0")).unwrap().to_string();
+    let list = format!("# who has it\n{}\n\n{}\n", offers[0], offers[1]);
+    let by_link = Fetcher::of(&model);
+    let mut line = by_link.command(["fetch", "--offer", &link, "-o", "out", "--consent", "fetch,import"]);
+    let ran = Running::start(&mut line).end().exits(0);
+    let by_list = Fetcher::of(&model);
+    fs::write(by_list.path("list"), list).unwrap();
+    let mut line = by_list.command(["fetch"]);
+    line.arg(model.manifest_path()).args(["--peer", "-", "-o", "out", "--consent", "fetch,import"]);
+    line.stdin(fs::File::open(by_list.path("list")).unwrap());
+    Running::start(&mut line).end().exits(0);
+    for fetcher in [&by_link, &by_list] {
+        fetcher.has_it_all();
+        assert_eq!(fetcher.receipt().import().peers.len(), 2);
+    }
+    assert!(!ran.stderr.contains('\u{202e}'), "a name steers the terminal");
+    let shown = homes[0].run(["inspect", &link]).exits(0).stdout;
+    assert!(shown.contains("by the link, which anyone can write") && shown.contains(&seeders[1].peer()));
+    let forged = link.replace("&o=mm1", "&o=mm1a");
+    homes[0].run(["fetch", "--offer", &forged, "-o", "x", "--consent", "fetch,import"]).exits(10);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use fast_qr::QRBuilder;
+use minimodel::Link;
 use minimodel_wire::SignedOffer;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,7 +14,7 @@ use crate::api::answer::{Api, Id, JsonBody, Name, NoBody, Outcome};
 use crate::doctor::{Reach, reach};
 use crate::model::{
     BanIdForm, KeyForm, KnownBan, KnownPublisher, OfferAddress, OfferText, PublisherIdForm, ReceiptIdForm,
-    ReceiptLine, ReceiptText,
+    ReceiptLine, ReceiptText, Transfer,
 };
 use crate::problem::{Problem, code};
 
@@ -97,7 +98,13 @@ pub(crate) async fn pin_publisher(
     responses((status = 200, body = OfferText))
 )]
 pub(crate) async fn offer(State(api): State<Api>, Id(id): Id) -> Outcome<Json<OfferText>> {
-    let (offer, signed) = offer_of(&api, id).await?;
+    let (transfer, offer, signed) = offer_of(&api, id).await?;
+    let name = format!("{} {}", transfer.model_id, transfer.model_version);
+    let link = Link::new(vec![signed.clone()], Some(name.trim()))
+        .or_else(|_| Link::new(vec![signed.clone()], None))
+        .map_err(|error| {
+            Problem::new(code::UNEXPECTED, "the offer makes no link", "hand on its text").because(error)
+        })?;
     let address = |address: &std::net::SocketAddr| OfferAddress {
         address: address.to_string(),
         scope: scope(reach(address.ip())).to_owned(),
@@ -105,6 +112,7 @@ pub(crate) async fn offer(State(api): State<Api>, Id(id): Id) -> Outcome<Json<Of
     Ok(Json(OfferText {
         command: format!("minimodel fetch --offer {offer} --out ."),
         addresses: signed.offer().addresses.iter().map(address).collect(),
+        link: link.to_string(),
         offer,
     }))
 }
@@ -115,21 +123,21 @@ pub(crate) async fn offer(State(api): State<Api>, Id(id): Id) -> Outcome<Json<Of
     responses((status = 200, content_type = "image/svg+xml", body = String))
 )]
 pub(crate) async fn offer_picture(State(api): State<Api>, Id(id): Id) -> Outcome<Response> {
-    let (offer, _) = offer_of(&api, id).await?;
+    let (_, offer, _) = offer_of(&api, id).await?;
     let svg = picture(&offer)?;
     Ok(([(header::CONTENT_TYPE, "image/svg+xml")], svg).into_response())
 }
 
-async fn offer_of(api: &Api, id: u64) -> Outcome<(String, SignedOffer)> {
+async fn offer_of(api: &Api, id: u64) -> Outcome<(Transfer, String, SignedOffer)> {
     let transfer = api.quick(move |service| service.transfer(id)).await?;
     let none = || {
         let hint = "a share has one while it runs, and a fetch while it serves";
         Problem::new(code::NOT_FOUND, format!("transfer {id} has no offer now"), hint)
     };
-    let offer = transfer.offer.ok_or_else(none)?;
+    let offer = transfer.offer.clone().ok_or_else(none)?;
     // An offer of our own is in the form that is parsed.
     let signed = offer.parse().map_err(|_| none())?;
-    Ok((offer, signed))
+    Ok((transfer, offer, signed))
 }
 
 fn scope(reach: Reach) -> &'static str {
