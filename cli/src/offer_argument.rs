@@ -65,13 +65,14 @@ pub(crate) fn fresh(argument: &OfferArg, printer: &Printer) -> Result<Vec<Signed
             }
         }
     }
-    match ended {
-        Some((error, _)) if good.is_empty() => return Err(error.into()),
-        Some((_, 1)) => printer.warning("1 of the offers does not hold now, and is left out"),
-        Some((_, count)) => {
-            printer.warning(&format!("{count} of the offers do not hold now, and are left out"))
+    if let Some((error, count)) = ended {
+        if good.is_empty() {
+            return Err(error.into());
         }
-        None => {}
+        printer.warning(&match count {
+            1 => "1 of the offers does not hold now, and is left out".to_owned(),
+            count => format!("{count} of the offers do not hold now, and are left out"),
+        });
     }
     Ok(good)
 }

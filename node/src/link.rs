@@ -140,11 +140,11 @@ impl fmt::Display for Link {
             f.write_str("&n=")?;
             for byte in name.bytes() {
                 // The unreserved characters of RFC 3986 section 2.3.
-                match byte {
-                    b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                        f.write_char(byte.into())?
-                    }
-                    _ => write!(f, "%{byte:02X}")?,
+                let is_plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+                if is_plain {
+                    f.write_char(byte.into())?;
+                } else {
+                    write!(f, "%{byte:02X}")?;
                 }
             }
         }

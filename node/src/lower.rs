@@ -44,6 +44,16 @@ pub use minimodel_swarm::driver::PeerView;
 /// ```
 pub use minimodel_swarm::driver::Snapshot;
 
+/// What a transfer left out or lost, as a [`Snapshot`] brings it.
+///
+/// ```
+/// use minimodel::{Losses, Snapshot};
+///
+/// let Losses { untold, panics } = Snapshot::default().losses;
+/// assert_eq!((untold, panics), (0, 0));
+/// ```
+pub use minimodel_swarm::driver::Losses;
+
 /// How far others can reach the node, as far as other members have shown, as a [`Snapshot`] brings it.
 ///
 /// ```

@@ -106,7 +106,11 @@ mod tests {
             fs::write(&path, text_there).unwrap();
             let Taken::Ours(aside) = Aside::take(&path, &text, "before").unwrap() else { panic!() };
             assert!(!path.exists());
-            assert_eq!(left_aside(&path), [aside.aside.clone()], "a process that ends here leaves it");
+            assert_eq!(
+                left_aside(&path),
+                std::slice::from_ref(&aside.aside),
+                "a process that ends here leaves it"
+            );
             aside.put_back().unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), *text_there);
             let Taken::Ours(aside) = Aside::take(&path, &text, "before").unwrap() else { panic!() };

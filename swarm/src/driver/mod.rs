@@ -83,7 +83,7 @@ pub use node::{Incoming, Node, NodeSettings};
 pub use observed::{Reach, Translation, Visit};
 pub use quota::{Account, Direction, QuotaGate};
 pub use rate_limit::RateLimit;
-pub use report::{PeerView, Report, Snapshot, time_left};
+pub use report::{Losses, PeerView, Report, Snapshot, time_left};
 pub use seed::{SeedSettings, Seeding, Served};
 pub use settings::{SessionLimits, SessionSettings};
 pub use sink::ChunkSink;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use minimodel_wire::Bitfield;
 
-use super::report::Snapshot;
+use super::report::{Losses, Snapshot};
 use super::samples::{Moment, Traffic};
 use super::session::Session;
 use crate::machine::{Input, Progress, Time};
@@ -60,8 +60,7 @@ impl Session {
             peers: samples.peers.iter().filter_map(|sample| self.links.view(sample)).collect(),
             unread: self.serving.being_sent() + self.links.totals().unread(),
             reach: self.links.node().reach(),
-            untold: self.observer.untold(),
-            panics: self.tasks.panics(),
+            losses: Losses { untold: self.observer.untold(), panics: self.tasks.panics() },
         };
         self.observer.snapshot(snapshot);
     }

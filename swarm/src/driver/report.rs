@@ -53,6 +53,13 @@ pub struct Snapshot {
     pub unread: u32,
     /// How far the node can be reached, as far as other members have shown.
     pub reach: Reach,
+    /// What was left out or lost.
+    pub losses: Losses,
+}
+
+/// What a session left out or lost so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Losses {
     /// Events that were not reported, since there were too many of their kind.
     pub untold: u64,
     /// Tasks that ended by a panic: bugs, each of which cost one connection or one answer.

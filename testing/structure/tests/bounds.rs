@@ -22,7 +22,7 @@ const MORE_FIELDS: &[(&str, usize, &str)] = &[
     ("companion::doctor::facts::Facts", 16, "a table of what was measured"),
     ("companion::library::row::Row", 17, "a row of the database"),
     ("companion::model::library::Entry", 17, "what the user sees of an entry, one field a line"),
-    ("companion::model::transfer::Transfer", 33, "what the user sees of a transfer, one field a line"),
+    ("companion::model::transfer::Transfer", 34, "what the user sees of a transfer, one field a line"),
     ("swarm::machine::config::Limits", 28, "a table of constants, each used by itself"),
     ("testing/sim::plan::Plan", 18, "what a scenario says of a peer, one field a line"),
     ("testing/sim::peer::Tally", 26, "what a peer of a world did, for assertions, one field a question"),

@@ -139,11 +139,11 @@ fn warn_of_shared_folder(definition: &Definition, context: &Context) {
 /// Names the files that an earlier install had set aside when it was ended.
 fn warn_of_left(definition: &Definition, context: &Context) {
     for left in left_aside(&definition.path) {
-        let (path, own) =
-            (escape::shell_word(left.as_os_str()), escape::shell_word(definition.path.as_os_str()));
-        context.printer.warning(&format!(
-            "an install that was ended left the file that was there before: put it back, `mv {path} {own}`, or remove it, `rm {path}`"
-        ));
+        let [left, own] = [&left, &definition.path].map(|path| escape::shell_word(path.as_os_str()));
+        let what = "an install that was ended left the file that was there before";
+        context
+            .printer
+            .warning(&format!("{what}: put it back, `mv {left} {own}`, or remove it, `rm {left}`"));
     }
 }
 
