@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use minimodel_swarm::store::files::rename_without_replacing;
 
 use super::{Found, look};
+use crate::escape;
 
 /// The word in the name of a definition that is set aside while another takes its place.
 pub(crate) const BEFORE: &str = "before";
@@ -18,8 +19,17 @@ pub(crate) struct Aside {
     aside: PathBuf,
 }
 
-/// The files that were set aside from this path by processes that did not end their work.
-pub(crate) fn left_aside(path: &Path) -> Vec<PathBuf> {
+/// What to say of the files that an install had set aside from this path when it was ended.
+pub(crate) fn remarks_on_left(path: &Path) -> Vec<String> {
+    let left = left_aside(path).into_iter().map(|left| {
+        let [left, own] = [left.as_os_str(), path.as_os_str()].map(escape::shell_word);
+        let what = "an install that was ended left the file that was there before";
+        format!("{what}: put it back, `mv {left} {own}`, or remove it, `rm {left}`")
+    });
+    left.collect()
+}
+
+fn left_aside(path: &Path) -> Vec<PathBuf> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Vec::new() };
     let begin = [name.as_encoded_bytes(), b".", BEFORE.as_bytes(), b"-"].concat();
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();

@@ -16,7 +16,7 @@ mod xml;
 
 use std::path::PathBuf;
 
-pub(crate) use aside::{Aside, BEFORE, Taken, left_aside};
+pub(crate) use aside::{Aside, BEFORE, Taken, remarks_on_left};
 pub(crate) use seal::{Found, look, sealed};
 pub(crate) use step::Step;
 pub(crate) use systemd::packaged_unit;

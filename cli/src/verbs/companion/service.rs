@@ -19,7 +19,7 @@ use crate::output;
 use crate::printer::{Line, Tone};
 use crate::program;
 use crate::service::{
-    Aside, BEFORE, Definition, DefinitionError, Found, Job, Manager, Step, Taken, left_aside, look,
+    Aside, BEFORE, Definition, DefinitionError, Found, Job, Manager, Step, Taken, look, remarks_on_left,
 };
 use crate::settings::Context;
 use crate::text;
@@ -63,7 +63,7 @@ pub(super) fn install(args: &CompanionInstallArgs, context: &Context) -> Result<
         _ => {}
     }
     warn_of_shared_folder(&definition, context);
-    warn_of_left(&definition, context);
+    remarks_on_left(&definition.path).iter().for_each(|left| context.printer.warning(left));
     act.agree(&args.options, context)?;
     act.probe()?;
     let folder = companion::places(context)?.folder;
@@ -136,23 +136,12 @@ fn warn_of_shared_folder(definition: &Definition, context: &Context) {
     }
 }
 
-/// Names the files that an earlier install had set aside when it was ended.
-fn warn_of_left(definition: &Definition, context: &Context) {
-    for left in left_aside(&definition.path) {
-        let [left, own] = [&left, &definition.path].map(|path| escape::shell_word(path.as_os_str()));
-        let what = "an install that was ended left the file that was there before";
-        context
-            .printer
-            .warning(&format!("{what}: put it back, `mv {left} {own}`, or remove it, `rm {left}`"));
-    }
-}
-
 /// `minimodel companion uninstall`.
 pub(super) fn uninstall(options: &ServiceOptions, context: &Context) -> Result<(), Failure> {
     let definition = define(0, context)?;
     let steps = definition.steps.uninstall.iter().chain(&definition.steps.forget).collect();
     let act = Act { installs: false, definition: &definition, steps };
-    warn_of_left(&definition, context);
+    remarks_on_left(&definition.path).iter().for_each(|left| context.printer.warning(left));
     match found(&definition)? {
         Found::Nothing => {
             context
