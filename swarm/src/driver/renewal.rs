@@ -37,6 +37,16 @@ impl Renewal {
         Self { key, offer, life, signed: None, named }
     }
 
+    /// Returns false while the last renewal is so young that no other follows yet.
+    pub(super) fn may_look(&self, now: Time) -> bool {
+        self.signed.is_none_or(|signed| now.since(signed) >= self.pause(PAUSE_OF_A_MOVE))
+    }
+
+    /// A pause, or a quarter of the offers' lifetime if that is less.
+    fn pause(&self, pause: Duration) -> Duration {
+        pause.min(Duration::from_secs(self.life.unwrap_or(u64::MAX)) / 4)
+    }
+
     /// Signs a new offer if the node's addresses are others now; if half of the last one's time is over; or if the last
     /// one is valid for longer than its lifetime: the calendar was ahead when it was signed, and peers with the right
     /// calendar take it for a mistake.
@@ -46,8 +56,7 @@ impl Renewal {
         let is_meant = left > life / 2 && left <= life.saturating_add(OFFER_CLOCK_SKEW.as_secs());
         // A machine that lost its network for a moment has no address but loopback: the last ones may be right again soon.
         let has_moved = self.named != addresses && addresses.iter().any(|at| !at.ip().is_loopback());
-        let pause = if has_moved { PAUSE_OF_A_MOVE } else { PAUSE };
-        let pause = pause.min(Duration::from_secs(life) / 4);
+        let pause = self.pause(if has_moved { PAUSE_OF_A_MOVE } else { PAUSE });
         if (is_meant && !has_moved) || self.signed.is_some_and(|signed| now.since(signed) < pause) {
             return None;
         }
@@ -178,6 +187,7 @@ mod tests {
         let moved = renewal.look(after(5), NOW + 5, &second).unwrap();
         assert_eq!((&moved.offer().addresses, moved.offer().expires_unix), (&second, NOW + 5 + WEEK));
         assert_eq!(renewal.look(after(6), NOW + 6, &second), None);
+        assert_eq!([6, 64, 65].map(|seconds| renewal.may_look(after(seconds))), [false, false, true]);
         assert_eq!(renewal.look(after(64), NOW + 64, &third), None);
         assert_eq!(renewal.look(after(65), NOW + 65, &third).unwrap().offer().addresses, third);
         // Without any network the last addresses stay.
