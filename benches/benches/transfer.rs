@@ -48,7 +48,7 @@ fn node(key: u64, serves: bool) -> Node {
         key: SigningKey::from_bytes(&secret),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         advertise: Vec::new(),
-        interfaces: Vec::new,
+        interfaces: Default::default,
         incoming: if serves { Incoming::OneSession } else { Incoming::Ignored },
         max_datagram: None,
         congestion: Congestion::default(),

@@ -17,7 +17,7 @@ const TIMES = { 'until you take it back': 0, '1 hour': 1, '24 hours': 24, '7 day
 /** @param {{ it: Api.Transfer, onDone: (isYes: boolean) => void }} props */
 export function ConsentForm({ it, onDone }) {
   const { id, kind } = it;
-  const { needs, may, subject } = it.question ?? { needs: [], may: [], subject: [] };
+  const { needs, may, subject, has_consents } = it.question ?? { needs: [], may: [], subject: [], has_consents: true };
   const [actions, tick] = useState(/** @type {Api.Action[]} */ ([]));
   const [hours, last] = useState(0);
   const [amount, bound] = useState('');
@@ -34,8 +34,8 @@ export function ConsentForm({ it, onDone }) {
     const consent = { actions, by: 'page', expires_unix, quota_bytes: quota, ...(key && { accept_publisher_key: key }) };
     if (await run(() => call('POST /v1/transfers/{id}/consent', { id }, consent), `You agreed to ${listed(actions)}.`)) onDone(true);
   };
-  // What was agreed to before stays in the list.
-  const isNew = it.state === 'asking';
+  // Forgetting it would end what was agreed to before.
+  const isNew = !has_consents;
   const no = () => (isNew ? call('DELETE /v1/transfers/{id}', { id }) : call('POST /v1/transfers/{id}/pause', { id }));
   const refuse = async () => (await run(no, isNew ? 'Refused and forgotten.' : 'Refused and paused.')) && onDone(false);
   const box = (action) => check(actions.includes(action), () => tick(actions.includes(action) ? actions.filter((one) => one !== action) : [...actions, action]),

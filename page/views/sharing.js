@@ -1,7 +1,7 @@
 /** Sharing: what this machine serves, the offers, who can come, who took what. */
 import { Act, Copy, brief, call, cmd, counted, form, head, html, load, o, outcome, panel, problemBox, quiet, rate, row, size, table, to, useAnswer, useCall, useState, useTab } from '../kit.js';
 import { Peers, nameOf, said } from '../parts/of_transfer.js';
-import { FileField, ManifestField } from '../parts/paths.js';
+import { FileField, ManifestField, useManifest } from '../parts/paths.js';
 import { newestFirst } from '../pure/picture.js';
 import { readQr } from '../pure/qr.js';
 import { grantRows } from './consents.js';
@@ -40,10 +40,11 @@ function List({ isAdding }) {
 }
 
 function ShareForm() {
-  const [[manifest, from], read] = useState(['', '']);
+  const chosen = useManifest();
+  const { manifest } = chosen;
   const [path, pick] = useState('');
   const { problem, isBusy, run } = useCall();
-  return panel('Share a file of yours', form(() => run(() => share({ manifest, path }), 'The share serves nothing before you agree.'), html`<${FileField} path=${path} onPick=${pick} onRead=${(text, name) => read([text, name])} /><${ManifestField} onRead=${(text) => read([text, ''])} from=${from} />
+  return panel('Share a file of yours', form(() => run(() => share({ manifest, path }), 'The share serves nothing before you agree.'), html`<${FileField} path=${path} onPick=${pick} chosen=${chosen} /><${ManifestField} chosen=${chosen} />
     ${problemBox(problem)}<button class="main" disabled=${isBusy || !manifest || !path}>Show what is asked</button>`));
 }
 

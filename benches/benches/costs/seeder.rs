@@ -58,7 +58,7 @@ pub(crate) fn start() -> Seeder {
                 key: SigningKey::from_bytes(&[7; 32]),
                 listen: SocketAddr::from(([127, 0, 0, 1], 0)),
                 advertise: Vec::new(),
-                interfaces: Vec::new,
+                interfaces: Default::default,
                 incoming: Incoming::OneSession,
                 max_datagram: None,
                 congestion: Congestion::default(),

@@ -207,7 +207,8 @@ mod tests {
                     one.cause = cause;
                     one.problem = Some(Problem::new(1, "it broke", "mend it").because("a reason"));
                     let needs = vec![Action::Fetch, Action::Import];
-                    one.question = Some(Question { needs, may: Vec::new(), subject: Vec::new() });
+                    one.question =
+                        Some(Question { needs, may: Vec::new(), subject: Vec::new(), has_consents: false });
                     one.peers = (0..20).map(|number| peer(&number.to_string().repeat(52), number)).collect();
                     let status = status(vec![one]);
                     let shown = text(&status, 200).join("\n");

@@ -135,13 +135,19 @@ impl Feed {
                 // Missed changes may include removals, so the earlier snapshot is void, not just out of date.
                 *changes = changes.resubscribe();
                 let Ok(snapshot) = snapshot(api).await else { return false };
-                let mut told = self.send(Event::Resync).await;
-                for event in snapshot {
-                    told = told && self.send(event).await;
-                }
-                told
+                self.send(Event::Resync).await && self.send_all(snapshot).await
             }
         }
+    }
+
+    /// Sends events; false when the client is gone.
+    async fn send_all(&mut self, events: Vec<Event>) -> bool {
+        for event in events {
+            if !self.send(event).await {
+                return false;
+            }
+        }
+        true
     }
 
     /// Sends an event; false when the client is gone.
@@ -165,11 +171,6 @@ async fn feed(
     mut changes: broadcast::Receiver<Event>,
     _permits: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
 ) {
-    for event in snapshot {
-        if !feed.send(event).await {
-            return;
-        }
-    }
     let mut stop = std::pin::pin!(stopped(api.stop.clone()));
     let (sessions, caller) = (api.sessions.clone(), feed.caller);
     let mut ended = std::pin::pin!(async {
@@ -178,6 +179,16 @@ async fn feed(
             Caller::Owner | Caller::Anyone => std::future::pending().await,
         }
     });
+    // It waits for the client where that does not read.
+    let begun = tokio::select! {
+        biased;
+        () = &mut ended => false,
+        () = &mut stop => false,
+        begun = feed.send_all(snapshot) => begun,
+    };
+    if !begun {
+        return;
+    }
     loop {
         let change = tokio::select! {
             // A session that ended is told nothing more, however much waits for it. Changes that precede the shutdown are sent before

@@ -22,6 +22,15 @@ pub(crate) struct SessionTable {
     asking: Arc<tokio::sync::Mutex<()>>,
 }
 
+/// Why a code may not come from a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stranger {
+    /// Another account has the connection.
+    Account,
+    /// The system lists no such connection, so its account cannot be told.
+    Unlisted,
+}
+
 impl SessionTable {
     pub(crate) fn new() -> Self {
         Self { sessions: Arc::default(), changed: watch::Sender::new(()), asking: Arc::default() }
@@ -39,15 +48,16 @@ impl SessionTable {
         Ok((self.lock().mint(random, now), now.unix.saturating_add(CODE_TIME.as_secs())))
     }
 
-    /// Returns true if the client of the connection between these addresses is not shown to be this account or root, where the system
-    /// tells accounts (Linux): another one may have read a code among the arguments of a process, and is neither to use it nor to void it.
-    pub(crate) async fn is_of_another_account(&self, client: SocketAddr, local: SocketAddr) -> bool {
+    /// Returns why a code may not come from the client of the connection between these addresses. Where the system tells accounts
+    /// (Linux) that must be this account or root: another one may have read a code among the arguments of a process, and is neither
+    /// to use it nor to void it.
+    pub(crate) async fn stranger(&self, client: SocketAddr, local: SocketAddr) -> Option<Stranger> {
         let _one = self.asking.lock().await;
         let asked = tokio::task::spawn_blocking(move || os::account_of_client(client, local)).await;
         match asked.unwrap_or(Client::Hidden) {
-            Client::Account(account) => account != 0 && account != user_account(),
-            Client::Hidden => true,
-            Client::Untold => false,
+            Client::Account(account) if account != 0 && account != user_account() => Some(Stranger::Account),
+            Client::Hidden => Some(Stranger::Unlisted),
+            Client::Account(_) | Client::Untold => None,
         }
     }
 

@@ -101,6 +101,18 @@ impl ConsentState {
 
     /// Records grants for a transfer's model, all or none, except those that it holds already. Returns their numbers, for the row.
     pub(super) fn give(&mut self, row: &TransferRow, consent: &Consent) -> Result<Vec<u64>, Problem> {
+        let wanted = self.wanted(row, consent)?;
+        Ok(self.book.grant_all(&wanted, now_unix())?)
+    }
+
+    /// Refuses a consent whose grants could not be recorded for this transfer once those of the numbers `revoked` have ended.
+    pub(super) fn check(&self, row: &TransferRow, consent: &Consent, revoked: &[u64]) -> Result<(), Problem> {
+        let wanted = self.wanted(row, consent)?;
+        Ok(self.book.check_all(&wanted, revoked, now_unix()).map_err(ConsentError::from)?)
+    }
+
+    /// The grants that a consent asks for, except those that the transfer holds already.
+    fn wanted(&self, row: &TransferRow, consent: &Consent) -> Result<Vec<NewGrant>, Problem> {
         check_fits(row, consent)?;
         let held = self.list();
         let is_held = |action: Action, peer: Option<&String>| {
@@ -128,10 +140,7 @@ impl ConsentState {
             last.quota_bytes = last.quota_bytes.filter(|_| moves);
             wanted.push(last);
         }
-        if wanted.is_empty() {
-            return Ok(Vec::new());
-        }
-        Ok(self.book.grant_all(&wanted, now_unix())?)
+        Ok(wanted)
     }
 
     /// Records the grants that `give` makes, and lists them in the row of their transfer. Returns false if there are none.
@@ -251,7 +260,7 @@ pub(super) fn keep_head(db: &Db, head: Option<&Head>) -> Result<(), DbError> {
 }
 
 /// Refuses a consent that does not match what the transfer does.
-pub(super) fn check_fits(row: &TransferRow, consent: &Consent) -> Result<(), Problem> {
+fn check_fits(row: &TransferRow, consent: &Consent) -> Result<(), Problem> {
     let (may, needs) = (row.may(), row.needs());
     let list =
         |actions: &[Action]| actions.iter().map(|&action| action.as_str()).collect::<Vec<_>>().join(",");

@@ -207,7 +207,7 @@ fn question_whose_consent_ended_is_asked_anew_when_changed() {
         one.companion.revoke(grant).unwrap();
     }
     let waiting = one.companion.transfer(one.id).unwrap();
-    assert!(waiting.state == model::State::Waiting && waiting.question.is_some());
+    assert!(waiting.state == model::State::Waiting && waiting.question.is_some_and(|it| it.has_consents));
     let row = |allow: &[&str]| {
         let allow = allow.iter().map(|peer| peer.repeat(52)).collect();
         TransferRow::fetch(NewFetch { allow, ..one.new.clone() }, one.swarm_id.clone(), 7)
@@ -234,10 +234,34 @@ fn request_that_is_refused_changes_nothing() {
     let demanded =
         NewFetch { publisher_key: Some(format!("ed25519:{}", "0a".repeat(32))), ..changed.clone() };
     let not_fitting = Consent { actions: vec![Action::Cache], ..partial_consent() };
-    for (new, consent) in [(changed, Some(&not_fitting)), (demanded, None)] {
-        let changed = TransferRow::fetch(new, one.swarm_id.clone(), 7);
-        core.add(&mut core.lock(), changed, consent).unwrap_err();
-        assert_eq!((row(), one.open_grants()), before);
+    let consents = [
+        not_fitting,
+        Consent { quota_bytes: Some(0), ..partial_consent() },
+        Consent { expires_unix: Some(1), ..partial_consent() },
+        Consent { actions: vec![Action::Fetch, Action::Fetch], ..partial_consent() },
+        Consent { by: "\u{1b}".to_owned(), ..partial_consent() },
+    ];
+    let other_peers = NewFetch { allow: vec!["b".repeat(52)], ..one.new.clone() };
+    let refused = |new: &NewFetch, consent: Option<&Consent>| {
+        let row = TransferRow::fetch(new.clone(), one.swarm_id.clone(), 7);
+        core.add(&mut core.lock(), row, consent).unwrap_err();
+    };
+    refused(&demanded, None);
+    assert_eq!((row(), one.open_grants()), before);
+    for consent in &consents {
+        for new in [&changed, &other_peers] {
+            refused(new, Some(consent));
+            assert_eq!((row(), one.open_grants()), before, "{consent:?}");
+        }
+    }
+    // One whose options differ in nothing but its peers takes the row's place or changes it, with or without a question.
+    let going_on = TransferRow { paused: false, ..row() };
+    core.lock().table.put(going_on).unwrap();
+    one.add_with(one.new.clone(), Some(&Consent { actions: vec![Action::Import], ..partial_consent() }));
+    let before = (row(), one.open_grants());
+    for consent in &consents {
+        refused(&other_peers, Some(consent));
+        assert_eq!((row(), one.open_grants()), before, "{consent:?}");
     }
 }
 

@@ -9,7 +9,7 @@ use minimodel_wire::SignedOffer;
 
 use super::Core;
 use super::accounts::Rules;
-use super::consents::{ConsentState, check_fits, new_grant};
+use super::consents::{ConsentState, new_grant};
 use super::permits::permits;
 use super::placing::Placing;
 use super::row::{FinalState, TransferRow, parse};
@@ -94,16 +94,17 @@ impl Core {
         if let Some(manifest) = manifest.as_ref().filter(|_| row.publisher_key.is_some()) {
             self.signers.require_key(&row, manifest)?;
         }
+        // They were given for what the row was, or for other peers than these.
+        let ends = known.as_ref().filter(|old| place == Placing::Instead || old.allow != row.allow);
         if let Some(consent) = consent {
-            check_fits(&row, consent)?;
+            state.consents.check(&row, consent, ends.map_or(&[], |old| &old.grants))?;
             manifest.map(|manifest| self.signers.check(&row, &manifest)).transpose()?;
         }
         state.table.check_room(place == Placing::New)?;
-        match (place, &known) {
-            (Placing::Instead, Some(old)) => self.drop_row(state, old.id)?,
-            // They were given for other peers than these.
-            (Placing::Same { .. }, Some(old)) if old.allow != row.allow => self.end_grants(state, old)?,
-            _ => {}
+        match ends {
+            Some(old) if place == Placing::Instead => self.drop_row(state, old.id)?,
+            Some(old) => self.end_grants(state, old)?,
+            None => {}
         }
         let id = state.table.put(row)?;
         state.retries.clear(id);

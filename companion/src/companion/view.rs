@@ -94,6 +94,7 @@ impl Core {
             needs: row.needs().to_vec(),
             may: row.may(),
             subject: self.subject(row, manifest.as_deref()),
+            has_consents: !row.grants.is_empty(),
         });
         let (path, receipt) = self.paths(row, manifest.as_deref());
         // A run that is no longer wanted ends in a moment, and its offer leads to nothing.

@@ -41,6 +41,8 @@ pub struct Question {
     pub may: Vec<Action>,
     /// What to show: publisher, license, evidence, size, peers. Text from outside, not escaped.
     pub subject: Vec<(String, String)>,
+    /// Consents were given with this transfer before. A refusal then pauses it: forgetting it would end them.
+    pub has_consents: bool,
 }
 
 /// An announcement: that this machine has a file and where it is.

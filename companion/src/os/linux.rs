@@ -18,20 +18,25 @@ pub(crate) fn memory_bytes() -> Option<u64> {
 }
 
 /// The account that holds the client's end of a TCP connection within this machine, as proc(5) lists it. A connection that is not
-/// listed, or that its client has closed, has no account that can be told. Where `proc` is not mounted nothing is told.
+/// listed, or that its client has closed, has no account that can be told. Where no table can be read nothing is told: `proc` may
+/// not be mounted, or be closed to programs like this one, for all accounts alike.
 pub(crate) fn account_of_client(client: SocketAddr, server: SocketAddr) -> Client {
-    if !Path::new("/proc/net/tcp").exists() {
-        return Client::Untold;
-    }
-    let listed = |table: &str, ends: [SocketAddr; 2]| account_in(&fs::read_to_string(table).ok()?, ends);
+    account_by(Path::new("/proc/net"), client, server)
+}
+
+fn account_by(tables: &Path, client: SocketAddr, server: SocketAddr) -> Client {
+    let read = |name: &str| fs::read_to_string(tables.join(name));
+    let (Ok(ipv4), ipv6) = (read("tcp"), read("tcp6")) else { return Client::Untold };
+    // A machine without IPv6 has no table for it.
+    let ipv6 = ipv6.unwrap_or_default();
     // A socket of IPv6 may have the IPv4 addresses mapped (RFC 4291 section 2.5.5.2), and is then in its own table.
     let account = match (client.ip(), server.ip()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             let mapped = [(from, client), (to, server)]
                 .map(|(ip, address)| SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()));
-            listed("/proc/net/tcp", [client, server]).or_else(|| listed("/proc/net/tcp6", mapped))
+            account_in(&ipv4, [client, server]).or_else(|| account_in(&ipv6, mapped))
         }
-        _ => listed("/proc/net/tcp6", [client, server]),
+        _ => account_in(&ipv6, [client, server]),
     };
     account.map_or(Client::Hidden, Client::Account)
 }
@@ -126,6 +131,20 @@ mod tests {
             drop(stream);
             assert_eq!(account_of_client(client, server), Client::Hidden, "{ip}: closed");
         }
+    }
+
+    #[test]
+    fn nothing_is_told_where_no_table_of_connections_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let ends: [SocketAddr; 2] = ["127.0.0.1:1", "127.0.0.1:2"].map(|end| end.parse().unwrap());
+        let told = || account_by(folder.path(), ends[0], ends[1]);
+        assert_eq!(told(), Client::Untold);
+        // It is there, and cannot be read as a file.
+        fs::create_dir(folder.path().join("tcp")).unwrap();
+        assert_eq!(told(), Client::Untold);
+        fs::remove_dir(folder.path().join("tcp")).unwrap();
+        fs::write(folder.path().join("tcp"), "sl\n").unwrap();
+        assert_eq!(told(), Client::Hidden);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 const TRANSFER: &str = concat!(
     r#"{"event":"transfer","transfer":{"id":7,"kind":"share","state":"waiting","cause":"consent-missing","#,
     r#""problem":{"code":5,"error":"no","cause":null,"hint":"agree"},"#,
-    r#""question":{"needs":["serve"],"may":["publish"],"subject":[["size","1"]]},"model_id":"","model_version":"","#,
+    r#""question":{"needs":["serve"],"may":["publish"],"subject":[["size","1"]],"has_consents":false},"model_id":"","model_version":"","#,
     r#""publisher":{"id":"alice","key":null,"standing":"unsigned","known":[],"pinned":null},"swarm_id":"","path":"","#,
     r#""receipt":null,"entry":null,"offer":null,"publishes":false,"allow":[],"#,
     r#""limits":{"up":null,"down":null,"slots":4},"have_bytes":0,"total_bytes":0,"chunks_total":0,"#,
@@ -32,6 +32,7 @@ fn transfer() -> Event {
         needs: vec![Action::Serve],
         may: vec![Action::Publish],
         subject: vec![("size".into(), "1".into())],
+        has_consents: false,
     };
     let transfer = Transfer {
         id: 7,

@@ -35,6 +35,7 @@ pub(crate) fn example(id: u64, kind: Kind, state: State) -> Transfer {
             needs: vec![Action::Fetch],
             may: vec![Action::Cache],
             subject: vec![("publisher".into(), "\u{1b}[31m".into())],
+            has_consents: true,
         }),
         model_id: "a-model".into(),
         model_version: "1".into(),

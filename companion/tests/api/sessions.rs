@@ -221,3 +221,24 @@ fn a_stream_that_lags_ends_with_its_session_too() {
     assert!(text.contains("\"have_bytes\":0,"), "what came before its end is told");
     assert!(!text.contains("\"have_bytes\":50"), "it was told something after its end");
 }
+
+#[test]
+fn a_stream_that_is_still_at_its_first_picture_ends_too() {
+    const TRANSFERS: usize = 60;
+    let running = Running::new();
+    for _ in 0..TRANSFERS {
+        let mut memory = running.memory.state();
+        let id = memory.add(Kind::Share, State::Running).id;
+        memory.transfers.get_mut(&id).unwrap().model_id = "m".repeat(1 << 20);
+    }
+    let session = opened(&running);
+    let mut stream = running.connect();
+    let head = format!("GET /v1/events HTTP/1.1\r\nhost: {}\r\n{session}\r\n", running.address());
+    stream.write_all(head.as_bytes()).unwrap();
+    assert_eq!(stream.read(&mut [0; 12]).unwrap(), 12);
+    running.client().end_session(1).unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    let told = String::from_utf8_lossy(&rest).matches("event: transfer").count();
+    assert!(told < TRANSFERS, "all of {told} were told after its end");
+}

@@ -145,20 +145,39 @@ impl ConsentBook {
     ///
     /// An invalid grant, a full or damaged log, or a disk error; then none of the grants stands.
     pub fn grant_all(&mut self, new: &[NewGrant], now_unix: u64) -> Result<Vec<u64>, ConsentError> {
-        new.iter().try_for_each(|new| check::grant(new, now_unix))?;
         if new.is_empty() {
             return Ok(Vec::new());
         }
         self.append(now_unix, |grants| {
-            let (mut grants, mut kinds) = (grants.clone(), Vec::new());
-            for new in new {
-                for line in check::lines_of(new, now_unix, &grants)? {
-                    grants.suppose(&line);
-                    kinds.push(Kind::Grant(line));
-                }
-            }
-            Ok(kinds)
+            let lines = check::all_lines_of(new, now_unix, grants.clone())?;
+            Ok(lines.into_iter().map(Kind::Grant).collect())
         })
+    }
+
+    /// Validates what [`Self::grant_all`] would record after the grants of these numbers are revoked; records nothing.
+    ///
+    /// # Errors
+    ///
+    /// A grant that would not be recorded.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let home = minimodel::Home::at(folder.path());
+    /// # let mut book = minimodel::consent::ConsentBook::open(home.state()?, home.data()?)?;
+    /// # let now = minimodel::clock::now_unix();
+    /// use minimodel::Action;
+    /// use minimodel::consent::{NewGrant, NotAGrant};
+    ///
+    /// let of = |action| NewGrant { actions: vec![action], by: "dialog".into(), ..NewGrant::default() };
+    /// let serve = book.grant(&of(Action::Serve), now)?;
+    /// assert_eq!(book.check_all(&[of(Action::Publish)], &[], now), Ok(()));
+    /// assert_eq!(book.check_all(&[of(Action::Publish)], &serve, now), Err(NotAGrant::PublishAlone));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check_all(&self, new: &[NewGrant], revoked: &[u64], now_unix: u64) -> Result<(), NotAGrant> {
+        let mut grants = self.grants.clone();
+        grants.leave_out(revoked);
+        check::all_lines_of(new, now_unix, grants).map(drop)
     }
 
     /// Revokes a grant durably and for good. Nothing is written if it was revoked already.

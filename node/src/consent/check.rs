@@ -78,7 +78,7 @@ pub enum NotAGrant {
 }
 
 /// Validates a grant by itself, whatever else is granted.
-pub(super) fn grant(new: &NewGrant, now_unix: u64) -> Result<(), NotAGrant> {
+fn grant(new: &NewGrant, now_unix: u64) -> Result<(), NotAGrant> {
     let actions: BTreeSet<Action> = new.actions.iter().copied().collect();
     if actions.is_empty() {
         return Err(NotAGrant::Nothing);
@@ -110,7 +110,7 @@ pub(super) fn grant(new: &NewGrant, now_unix: u64) -> Result<(), NotAGrant> {
 }
 
 /// Returns the lines of a valid grant, in the order of [`Action::ALL`].
-pub(super) fn lines_of(new: &NewGrant, now_unix: u64, grants: &Grants) -> Result<Vec<Granted>, NotAGrant> {
+fn lines_of(new: &NewGrant, now_unix: u64, grants: &Grants) -> Result<Vec<Granted>, NotAGrant> {
     let is_meant = |action: Action| new.actions.contains(&action);
     let is_served = || grants.covers(Action::Serve, new.model.as_deref(), now_unix);
     if is_publish_alone(is_meant) && !is_served() {
@@ -125,6 +125,23 @@ pub(super) fn lines_of(new: &NewGrant, now_unix: u64, grants: &Grants) -> Result
         by: new.by.clone(),
     };
     Ok(Action::ALL.into_iter().filter(|&action| is_meant(action)).map(line).collect())
+}
+
+/// Validates many grants, each beside those before it, and returns their lines.
+pub(super) fn all_lines_of(
+    new: &[NewGrant],
+    now_unix: u64,
+    mut grants: Grants,
+) -> Result<Vec<Granted>, NotAGrant> {
+    let mut lines = Vec::new();
+    for new in new {
+        grant(new, now_unix)?;
+        for line in lines_of(new, now_unix, &grants)? {
+            grants.suppose(&line);
+            lines.push(line);
+        }
+    }
+    Ok(lines)
 }
 
 /// Returns true if payload bytes move under this action.

@@ -195,6 +195,11 @@ impl Grants {
         self.held.insert(number, held);
     }
 
+    /// Leaves out grants that are about to be revoked.
+    pub(super) fn leave_out(&mut self, ids: &[u64]) {
+        self.held.retain(|id, _| !ids.contains(id));
+    }
+
     /// Returns true if the grant was revoked; `None`: there is no such grant.
     pub(super) fn is_revoked(&self, id: u64) -> Option<bool> {
         self.held.get(&id).map(|held| held.is_revoked)

@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use minimodel_swarm::driver::Interfaces;
 use minimodel_swarm::machine::Scope;
 
 use crate::os;
@@ -12,8 +13,10 @@ use crate::os;
 /// Most addresses of one kind.
 const OF_A_KIND: usize = 2;
 
-/// Beginnings of the names of interfaces that lead to containers and virtual machines on this host.
-const VIRTUAL: [&str; 8] = ["docker", "br-", "veth", "virbr", "cni", "flannel", "cali", "vEthernet"];
+/// Beginnings of the names of interfaces that lead to containers and virtual machines on this host. Others of Hyper-V's switches
+/// (`vEthernet (NAME)`) lead out.
+const VIRTUAL: [&str; 8] =
+    ["docker", "veth", "virbr", "cni", "flannel", "cali", "vEthernet (Default Switch)", "vEthernet (WSL"];
 
 /// An address of a network interface.
 #[derive(Debug, Clone)]
@@ -41,11 +44,12 @@ enum Kind {
     Virtual,
 }
 
-/// The addresses of this machine for its offers, best first.
-pub(super) fn of_this_machine() -> Vec<IpAddr> {
+/// The addresses of this machine, and those of them for its offers.
+pub(super) fn of_this_machine() -> Interfaces {
     let found = if_addrs::get_if_addrs().unwrap_or_default();
+    let all = found.iter().map(|of| of.ip()).collect();
     let found = found.iter().map(|of| Found { ip: of.ip(), interface: of.name.clone() });
-    best(found, &os::temporary_addresses())
+    Interfaces { all, named: best(found, &os::temporary_addresses()) }
 }
 
 /// Chooses among the addresses. Temporary ones are named where no lasting IPv6 address is, virtual ones where nothing else is,
@@ -76,10 +80,9 @@ fn best(found: impl Iterator<Item = Found>, temporary: &[Ipv6Addr]) -> Vec<IpAdd
 
 /// `None`: no peer elsewhere can dial the address, or not without naming an interface of its own.
 fn kind(of: &Found, temporary: &[Ipv6Addr]) -> Option<Kind> {
-    let is_virtual = VIRTUAL.iter().any(|name| of.interface.starts_with(name));
     Some(match (Scope::of(of.ip), of.ip) {
         (Scope::Loopback | Scope::Link, _) => return None,
-        _ if is_virtual => Kind::Virtual,
+        (Scope::Private, _) if is_virtual(&of.interface) => Kind::Virtual,
         (Scope::Public, IpAddr::V6(ip)) if temporary.contains(&ip) => Kind::Temporary,
         (Scope::Public, IpAddr::V6(_)) => Kind::Ipv6,
         (Scope::Public, IpAddr::V4(_)) => Kind::Ipv4,
@@ -87,6 +90,12 @@ fn kind(of: &Found, temporary: &[Ipv6Addr]) -> Option<Kind> {
         (Scope::Private, IpAddr::V4(_)) => Kind::Shared,
         (Scope::Private, IpAddr::V6(_)) => Kind::UniqueLocal,
     })
+}
+
+/// Returns true for an interface to containers or virtual machines: Docker names a bridge of its own by twelve digits of its id.
+fn is_virtual(interface: &str) -> bool {
+    let is_id = |id: &str| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    VIRTUAL.iter().any(|name| interface.starts_with(name)) || interface.strip_prefix("br-").is_some_and(is_id)
 }
 
 #[cfg(test)]
@@ -117,6 +126,12 @@ mod tests {
         let host = format!("docker0=172.30.0.1 {} eth0=192.168.1.7 eth0=2001:db8::7", bridges.join(" "));
         assert_eq!(of(&host, ""), ["2001:db8::7", "192.168.1.7"]);
         assert_eq!(of("docker0=172.17.0.1 lo=127.0.0.1", ""), ["172.17.0.1"]);
+        // A router's bridge of its own network, and a public address of whatever interface, lead here.
+        let router = "br-lan=192.168.1.1 docker0=172.17.0.1 virbr0=203.0.113.9";
+        assert_eq!(of(router, ""), ["203.0.113.9", "192.168.1.1"]);
+        let switches =
+            ["vEthernet (Default Switch)", "vEthernet (WSL (Hyper-V firewall))", "vEthernet (LAN)"];
+        assert_eq!(switches.map(is_virtual), [true, true, false]);
     }
 
     #[test]

@@ -120,6 +120,7 @@ async fn shake_hands(
     sessions: Sessions,
     observations: Arc<Observations>,
 ) {
+    let from = connecting.remote_address();
     let connected = tokio::select! {
         _ = &mut must_go => return,
         connected = tokio::time::timeout(HANDSHAKE, connecting) => connected,
@@ -128,7 +129,7 @@ async fn shake_hands(
     // A completed handshake proves the address: the peer has received what was sent there.
     place.prove();
     let Some(peer) = peer_of(&connection) else { return close(&connection, CloseCode::NotAllowed) };
-    observations.came(peer, connection.remote_address(), unix_now());
+    observations.came(observations.now(), peer, from, unix_now());
     let (opening, wanted) = tokio::select! {
         _ = &mut must_go => return close(&connection, CloseCode::Busy),
         opened = Opening::accept(&connection) => opened,
@@ -145,7 +146,7 @@ async fn shake_hands(
     };
     transport::widen(&connection);
     let origin = Origin::Accepted { opening, place };
-    let message = TaskMessage::Connected { connection: connection.clone(), peer, origin };
+    let message = TaskMessage::Connected { connection: connection.clone(), from, peer, origin };
     // The place is one of all swarms': a session that is busy for so long must not hold it.
     match tokio::time::timeout(HANDSHAKE, inbox.send(message)).await {
         Ok(Ok(())) => {}

@@ -42,6 +42,8 @@ pub(super) struct Links {
 /// One open connection.
 struct Open {
     link: Link,
+    /// The peer's address in the handshake.
+    from: SocketAddr,
     peer: PeerId,
     /// Newcomer place of an incoming connection, held until it is introduced.
     place: Option<Place>,
@@ -85,7 +87,11 @@ impl Links {
         let dialing = self.dialer.clone().dial(peer, addresses, pex_addresses);
         tasks.report(async move {
             match dialing.await {
-                Ok(connection) => TaskMessage::Connected { connection, peer, origin: Origin::Dialed },
+                Ok(connection) => {
+                    // A server's address cannot change.
+                    let from = connection.remote_address();
+                    TaskMessage::Connected { connection, from, peer, origin: Origin::Dialed }
+                }
                 Err(fault) => TaskMessage::Input(Input::DialFailed {
                     peer,
                     wrong_key: fault.wrong_key,
@@ -95,8 +101,14 @@ impl Links {
         });
     }
 
-    /// Takes a connection whose handshake is done.
-    pub(super) fn add(&mut self, connection: Connection, peer: PeerId, origin: Origin) -> Conn {
+    /// Takes a connection whose handshake is done, with the peer's address in it.
+    pub(super) fn add(
+        &mut self,
+        connection: Connection,
+        from: SocketAddr,
+        peer: PeerId,
+        origin: Origin,
+    ) -> Conn {
         let conn = Conn(self.next_conn);
         self.next_conn += 1;
         let (opening, place) = match origin {
@@ -104,7 +116,7 @@ impl Links {
             Origin::Accepted { opening, place } => (Some(opening), Some(place)),
         };
         let link = Link::start(connection, conn, opening, &self.settings);
-        self.open.insert(conn, Open { link, peer, place, is_introduced: false, told: None });
+        self.open.insert(conn, Open { link, from, peer, place, is_introduced: false, told: None });
         conn
     }
 
@@ -152,9 +164,9 @@ impl Links {
 
     /// Notes the address at which a peer sees this node. Returns true if the node's offer should name others now.
     pub(super) fn observed(&self, conn: Conn, address: SocketAddr) -> bool {
-        let Some((link, _)) = self.get(conn) else { return false };
+        let Some(open) = self.open.get(&conn) else { return false };
         let observations = &self.dialer.observations;
-        observations.note(observations.now(), link.connection.remote_address(), address)
+        observations.note(observations.now(), open.from, address)
     }
 
     /// The node.
@@ -284,6 +296,11 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 impl Links {
+    /// The addresses of the open connections: in the handshake, and now.
+    pub(super) fn addresses(&self) -> Vec<(SocketAddr, SocketAddr)> {
+        self.open.values().map(|open| (open.from, open.link.connection.remote_address())).collect()
+    }
+
     /// Connections that are open.
     pub(super) fn count(&self) -> usize {
         self.open.len()

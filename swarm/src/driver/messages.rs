@@ -1,5 +1,7 @@
 //! Messages between a session, its tasks and its runner.
 
+use std::net::SocketAddr;
+
 use minimodel_verifier::Digest;
 use minimodel_wire::{PeerId, Request};
 use quinn::Connection;
@@ -15,8 +17,9 @@ use crate::store::StoreError;
 pub(super) enum TaskMessage {
     /// An input for the machine, passed on unchanged.
     Input(Input),
-    /// A handshake is done.
-    Connected { connection: Connection, peer: PeerId, origin: Origin },
+    /// A handshake is done. `from`: the peer's address in it, which it has proved; the connection's own may be changed later by
+    /// a packet whose source is forged, until QUIC has validated the new path (RFC 9000 section 9).
+    Connected { connection: Connection, from: SocketAddr, peer: PeerId, origin: Origin },
     /// A peer sent a request.
     Asked { conn: Conn, request: Request, send: Unfinished },
     /// A chunk is in memory, unproven.

@@ -79,7 +79,7 @@ pub use error::DriverError;
 pub use fetch::Fetching;
 pub use fetched::{FetchEnd, FetchSettings, Fetched, PeerShare, STALL_TIMEOUT};
 pub use idle::Idle;
-pub use node::{Incoming, Node, NodeSettings};
+pub use node::{Incoming, Interfaces, Node, NodeSettings};
 pub use observed::{Reach, Translation, Visit};
 pub use quota::{Account, Direction, QuotaGate};
 pub use rate_limit::RateLimit;

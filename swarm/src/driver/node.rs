@@ -14,7 +14,7 @@ use super::blocking::BlockingThreads;
 use super::congestion::Congestion;
 use super::dial::Dialer;
 use super::error::DriverError;
-use super::observed::{Reach, Translation};
+use super::observed::{Observations, Reach, Translation};
 use super::routes::Routes;
 use super::tls::Credentials;
 use super::transport;
@@ -31,7 +31,7 @@ pub struct NodeSettings {
     pub advertise: Vec<SocketAddr>,
     /// Finds the addresses of this machine, named in offers when `listen` is a wildcard. Asked for each offer: they change
     /// while a shared node lives.
-    pub interfaces: fn() -> Vec<IpAddr>,
+    pub interfaces: fn() -> Interfaces,
     /// Which incoming connections it answers.
     pub incoming: Incoming,
     /// Longest datagram, in bytes; `None`: as long as the path takes. A value below what every path takes has no
@@ -39,6 +39,15 @@ pub struct NodeSettings {
     pub max_datagram: Option<u16>,
     /// The congestion controller, which keeps sending within what the path carries.
     pub congestion: Congestion,
+}
+
+/// The addresses of a machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interfaces {
+    /// All of them.
+    pub all: Vec<IpAddr>,
+    /// Those to name in offers, best first: those that lead here from everywhere before those of a private network.
+    pub named: Vec<IpAddr>,
 }
 
 /// The incoming connections that a node answers.
@@ -81,7 +90,7 @@ impl Node {
         let local =
             endpoint.local_addr().map_err(|source| DriverError::Bind { address: settings.listen, source })?;
         let NodeSettings { max_datagram, congestion, .. } = settings;
-        let (routes, observations) = (Routes::default(), Arc::default());
+        let (routes, observations) = (Routes::default(), Arc::new(Observations::new(settings.listen.port())));
         let dialer = Dialer { endpoint, credentials, serves, max_datagram, congestion, routes, observations };
         if let Some(listener) = listener.as_ref().filter(|_| is_shared) {
             listener.start(&dialer);
@@ -104,30 +113,32 @@ impl Node {
     }
 
     /// The addresses that the node's offers name, best first: those to be advertised; or else those of this machine, and
-    /// where these are private, before them the address at which other members see it.
+    /// of each family of which they are private, before them the address at which other members see it.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        let mut addresses = if self.local.ip().is_unspecified() {
-            let reachable = |ip: &IpAddr| self.local.is_ipv6() || ip.is_ipv4();
-            let found = (self.settings.interfaces)().into_iter().filter(reachable);
-            found.map(|ip| SocketAddr::new(ip, self.local.port())).collect()
-        } else {
-            vec![self.local]
-        };
-        self.dialer.observations.set_own(addresses.clone());
+        let (all, mut addresses) = self.own_addresses();
+        self.dialer.observations.set_own(all.clone(), &addresses);
         if self.settings.advertise.is_empty() {
             let Reach { ipv4, ipv6, .. } = self.reach();
-            let is_public = |address: &&SocketAddr| Scope::of(address.ip()) == Scope::Public;
-            let public = addresses.iter().take_while(is_public).count();
-            let observed: Vec<SocketAddr> =
-                [ipv6, ipv4].into_iter().filter_map(Translation::address).collect();
-            let new = observed.into_iter().filter(|address| !addresses.contains(address));
-            let new: Vec<SocketAddr> = new.collect();
-            addresses.splice(public..public, new);
+            let observed = [ipv6, ipv4].into_iter().filter_map(Translation::address);
+            with_observed(&mut addresses, observed, &all);
         } else {
             addresses.clone_from(&self.settings.advertise);
         }
         addresses.truncate(MAX_OFFER_ADDRESSES);
         addresses
+    }
+
+    /// All addresses at which the socket hears, and those of them that offers name, best first.
+    fn own_addresses(&self) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+        if !self.local.ip().is_unspecified() {
+            return (vec![self.local], vec![self.local]);
+        }
+        let heard = |ips: Vec<IpAddr>| {
+            let ips = ips.into_iter().filter(|ip| self.local.is_ipv6() || ip.is_ipv4());
+            ips.map(|ip| SocketAddr::new(ip, self.local.port())).collect()
+        };
+        let Interfaces { all, named } = (self.settings.interfaces)();
+        (heard(all), heard(named))
     }
 
     /// How far the node can be reached, as far as other members have shown.
@@ -152,5 +163,58 @@ impl Node {
             self.dialer.endpoint.close(VarInt::from_u32(code.into()), b"");
         }
         let _ = tokio::time::timeout(grace, self.dialer.endpoint.wait_idle()).await;
+    }
+}
+
+/// Adds the addresses at which other members see this node, after the public ones. `own`: all addresses of this machine, of which
+/// those that are not named yet are not for others; a family of which a public address is named needs none that is seen.
+fn with_observed(
+    addresses: &mut Vec<SocketAddr>,
+    observed: impl Iterator<Item = SocketAddr>,
+    own: &[SocketAddr],
+) {
+    let is_public = |address: &SocketAddr| Scope::of(address.ip()) == Scope::Public;
+    let is_needed = |seen: &SocketAddr| {
+        let is_named = addresses.iter().any(|at| is_public(at) && at.is_ipv4() == seen.is_ipv4());
+        !is_named && own.iter().all(|at| at.ip() != seen.ip())
+    };
+    let new: Vec<SocketAddr> = observed.filter(is_needed).collect();
+    let public = addresses.iter().take_while(|address| is_public(address)).count();
+    addresses.splice(public..public, new);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Vec<SocketAddr> {
+        text.split_whitespace().map(|address| address.parse().unwrap()).collect()
+    }
+
+    /// What offers name.
+    fn named(named: &str, observed: &str, own: &str) -> Vec<SocketAddr> {
+        let mut addresses = at(named);
+        with_observed(&mut addresses, at(observed).into_iter(), &at(own));
+        addresses
+    }
+
+    // Rows: H13
+    #[test]
+    fn observed_address_stands_before_private_ones_after_public_ones() {
+        let home = "[2001:db8::7]:1 192.168.1.7:1";
+        assert_eq!(named(home, "8.8.4.4:6", home), at("[2001:db8::7]:1 8.8.4.4:6 192.168.1.7:1"));
+        assert_eq!(
+            named("192.168.1.7:1", "[2001:db8::7]:6 8.8.4.4:6", ""),
+            at("[2001:db8::7]:6 8.8.4.4:6 192.168.1.7:1")
+        );
+    }
+
+    // Rows: H13
+    #[test]
+    fn observed_address_is_not_named_beside_an_own_public_one() {
+        assert_eq!(named("203.0.113.9:1", "8.8.4.4:6", ""), at("203.0.113.9:1"));
+        // The machine's own temporary address is what members see of a machine that has both.
+        let (lasting, temporary) = ("10.0.0.7:1", "[2001:db8::a]:1");
+        assert_eq!(named(lasting, temporary, &format!("{lasting} {temporary}")), at(lasting));
     }
 }

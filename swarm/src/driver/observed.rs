@@ -16,6 +16,11 @@ use crate::machine::{Network, Scope, Site, Time};
 const MOST_WITNESSES: usize = 64;
 /// How long a word counts: translators give a silent mapping to others.
 const FADES: Duration = Duration::from_secs(3_600);
+/// How long after the start a peer at a port of an earlier run may come back by a mapping that is left of that run: a router
+/// should keep one for five minutes (RFC 4787 section 4.3).
+const MAPPINGS_OF_BEFORE: Duration = Duration::from_secs(5 * 60);
+/// How long a visit counts.
+const VISIT_COUNTS: Duration = Duration::from_secs(24 * 3_600);
 /// Most sites that are remembered as dialed. Beyond them no visit counts as unasked.
 const MOST_DIALED: usize = 4_096;
 
@@ -112,25 +117,29 @@ struct Book {
     ipv6: Words,
     /// The addresses of this machine, with the node's port.
     own: Vec<SocketAddr>,
+    /// Those of them that others may reach.
+    named: Option<Vec<SocketAddr>>,
     dialed: BTreeSet<Site>,
-    visit_ipv4: Option<Visit>,
-    visit_ipv6: Option<Visit>,
+    /// The last visits by IPv4 and by IPv6, and when they were.
+    visits: [Option<(Visit, Time)>; 2],
 }
 
 /// What members have shown of a node. Its sessions, its dialer and its listener share it.
 #[derive(Debug)]
 pub(super) struct Observations {
     start: Instant,
+    /// From then on a peer that was not dialed comes unasked.
+    visits_count: Time,
     book: Mutex<Book>,
 }
 
-impl Default for Observations {
-    fn default() -> Self {
-        Self { start: Instant::now(), book: Mutex::default() }
-    }
-}
-
 impl Observations {
+    /// `port`: what the node was told to bind; 0: a new one, which no router knows from an earlier run.
+    pub(super) fn new(port: u16) -> Self {
+        let visits_count = if port == 0 { Time::ZERO } else { Time::after_start(MAPPINGS_OF_BEFORE) };
+        Self { start: Instant::now(), visits_count, book: Mutex::default() }
+    }
+
     /// The time since the node was opened, which all of its sessions go by here.
     pub(super) fn now(&self) -> Time {
         Time::after_start(self.start.elapsed())
@@ -152,9 +161,15 @@ impl Observations {
         words.translation(now, own).address() != before
     }
 
-    /// Notes the addresses of this machine, with the node's port.
-    pub(super) fn set_own(&self, own: Vec<SocketAddr>) {
-        self.lock().own = own;
+    /// Notes all addresses of this machine, and those that others may reach, with the node's port. If the latter are others than
+    /// before, the machine has moved: what was seen before holds no longer.
+    pub(super) fn set_own(&self, own: Vec<SocketAddr>, named: &[SocketAddr]) {
+        let mut book = self.lock();
+        book.own = own;
+        let before = book.named.replace(named.to_vec());
+        if before.is_some_and(|before| before != named) {
+            (book.ipv4, book.ipv6, book.visits) = Default::default();
+        }
     }
 
     /// Notes that a packet is about to be sent to this address, unasked.
@@ -165,26 +180,34 @@ impl Observations {
         }
     }
 
-    /// Notes that a peer came from this address, and proved it.
-    pub(super) fn came(&self, peer: PeerId, from: SocketAddr, unix: u64) {
+    /// Notes that a peer came from this address, and proved it: whether unasked, is judged here.
+    pub(super) fn came(&self, now: Time, peer: PeerId, from: SocketAddr, unix: u64) {
         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
         let mut book = self.lock();
         let is_asked = book.dialed.len() >= MOST_DIALED || book.dialed.contains(&Site::of(from.ip()));
-        if is_asked || Scope::of(from.ip()) != Scope::Public {
+        // From the node's own network a packet may come back to the address that its router has outside.
+        let words = if from.is_ipv4() { &book.ipv4 } else { &book.ipv6 };
+        let is_neighbour = words.0.values().any(|word| word.address.ip() == from.ip());
+        if now < self.visits_count || is_asked || is_neighbour || Scope::of(from.ip()) != Scope::Public {
             return;
         }
-        let visit = if from.is_ipv4() { &mut book.visit_ipv4 } else { &mut book.visit_ipv6 };
-        *visit = Some(Visit { peer, from, unix });
+        let [ipv4, ipv6] = &mut book.visits;
+        let visit = if from.is_ipv4() { ipv4 } else { ipv6 };
+        *visit = Some((Visit { peer, from, unix }, now));
     }
 
     /// Sums it up.
     pub(super) fn reach(&self, now: Time) -> Reach {
         let book = self.lock();
+        let counts = |visit: Option<(Visit, Time)>| {
+            visit.filter(|&(_, at)| now.since(at) < VISIT_COUNTS).map(|(visit, _)| visit)
+        };
+        let [visit_ipv4, visit_ipv6] = book.visits.map(counts);
         Reach {
             ipv4: book.ipv4.translation(now, &book.own),
             ipv6: book.ipv6.translation(now, &book.own),
-            visit_ipv4: book.visit_ipv4,
-            visit_ipv6: book.visit_ipv6,
+            visit_ipv4,
+            visit_ipv6,
         }
     }
 
@@ -210,12 +233,13 @@ mod tests {
 
     /// What follows from these words, each as `WITNESS=ADDRESS`.
     fn told(words: &str) -> Reach {
-        let observations = Observations::default();
+        let observations = Observations::new(0);
         for word in words.split_whitespace() {
             let (witness, address) = word.split_once('=').unwrap();
             observations.note(Time::ZERO, SocketAddr::new(witness.parse().unwrap(), 1), at(address));
         }
-        observations.set_own(vec![at(OWN), at("[2001:db8::7]:4433")]);
+        let own = vec![at(OWN), at("[2001:db8::7]:4433")];
+        observations.set_own(own.clone(), &own);
         observations.reach(Time::ZERO)
     }
 
@@ -267,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_word_fades_after_an_hour_and_a_member_may_change_its_word() {
-        let observations = Observations::default();
+        let observations = Observations::new(0);
         let reach = |seconds| observations.reach(after(seconds)).ipv4;
         observations.note(after(0), at("1.1.1.1:1"), at(MAPPED));
         observations.note(after(1_800), at("9.9.9.9:1"), at(MAPPED));
@@ -282,7 +306,7 @@ mod tests {
     // Rows: H13
     #[test]
     fn throwaway_witnesses_are_bounded_and_the_oldest_goes() {
-        let observations = Observations::default();
+        let observations = Observations::new(0);
         for second in 0..1_000_u32 {
             let [_, _, high, low] = second.to_be_bytes();
             let witness = SocketAddr::from(([1, high, low, 1], 1));
@@ -296,25 +320,64 @@ mod tests {
     // Rows: H13
     #[test]
     fn only_a_public_peer_never_dialed_shows_that_we_are_reached() {
-        let observations = Observations::default();
+        let observations = Observations::new(0);
         let (peer, visits) = (PeerId([7; 32]), |observations: &Observations| {
             let reach = observations.reach(Time::ZERO);
             (reach.visit_ipv4.map(|visit| visit.unix), reach.visit_ipv6.map(|visit| visit.unix))
         });
         observations.dialed(at("9.9.9.9:4433"));
-        observations.came(peer, at("9.9.9.9:5555"), 1);
-        observations.came(peer, at("192.168.1.9:4433"), 2);
-        observations.came(peer, at("127.0.0.1:4433"), 3);
+        observations.came(Time::ZERO, peer, at("9.9.9.9:5555"), 1);
+        observations.came(Time::ZERO, peer, at("192.168.1.9:4433"), 2);
+        observations.came(Time::ZERO, peer, at("127.0.0.1:4433"), 3);
         assert_eq!(visits(&observations), (None, None));
-        observations.came(peer, at("[::ffff:1.1.1.1]:4433"), 4);
-        observations.came(peer, at("[2001:db8::1]:4433"), 5);
+        observations.came(Time::ZERO, peer, at("[::ffff:1.1.1.1]:4433"), 4);
+        observations.came(Time::ZERO, peer, at("[2001:db8::1]:4433"), 5);
         assert_eq!(visits(&observations), (Some(4), Some(5)));
-        let crowded = Observations::default();
+        let crowded = Observations::new(0);
         for host in 0..=MOST_DIALED as u32 {
             let [_, b, c, d] = host.to_be_bytes();
             crowded.dialed(SocketAddr::from(([11, b, c, d], 1)));
         }
-        crowded.came(peer, at("1.1.1.1:4433"), 6);
+        crowded.came(Time::ZERO, peer, at("1.1.1.1:4433"), 6);
         assert_eq!(visits(&crowded), (None, None));
+    }
+
+    // Rows: H13
+    #[test]
+    fn peer_behind_the_same_router_shows_nothing_of_the_outside() {
+        let observations = Observations::new(0);
+        observations.note(Time::ZERO, at("1.1.1.1:1"), at(MAPPED));
+        observations.came(Time::ZERO, PeerId([7; 32]), at("8.8.4.4:5555"), 1);
+        assert_eq!(observations.reach(Time::ZERO).visit_ipv4, None);
+        observations.came(Time::ZERO, PeerId([7; 32]), at("8.8.4.5:5555"), 2);
+        assert!(observations.reach(Time::ZERO).visit_ipv4.is_some());
+    }
+
+    // Rows: H13
+    #[test]
+    fn visit_counts_after_earlier_mappings_are_gone_and_for_a_day() {
+        let visit = |port: u16, second: u64, looked: u64| {
+            let observations = Observations::new(port);
+            observations.came(after(second), PeerId([7; 32]), at("9.9.9.9:1"), 1);
+            observations.reach(after(looked)).visit_ipv4.is_some()
+        };
+        assert_eq!([visit(4433, 299, 299), visit(4433, 300, 300), visit(0, 0, 0)], [false, true, true]);
+        assert_eq!([86_399, 86_400].map(|looked| visit(0, 0, looked)), [true, false]);
+    }
+
+    #[test]
+    fn a_machine_that_moved_forgets_what_was_seen_of_it() {
+        let observations = Observations::new(0);
+        let seen = |own: &str| {
+            observations.set_own(vec![at(own), at("172.17.0.1:4433")], &[at(own)]);
+            let Reach { ipv4, visit_ipv4, .. } = observations.reach(Time::ZERO);
+            (ipv4.address(), visit_ipv4.is_some())
+        };
+        for witness in ["1.1.1.1:1", "9.9.9.9:1"] {
+            observations.note(Time::ZERO, at(witness), at(MAPPED));
+        }
+        observations.came(Time::ZERO, PeerId([7; 32]), at("5.5.5.5:1"), 1);
+        assert_eq!((seen(OWN), seen(OWN)), ((Some(at(MAPPED)), true), (Some(at(MAPPED)), true)));
+        assert_eq!(seen("192.168.2.7:4433"), (None, false));
     }
 }

@@ -79,8 +79,10 @@ impl Session {
     }
 
     fn renew_offer(&mut self, now: Time, unix: u64) {
-        // Whose words change each moment does not have the system asked for its addresses each time.
-        let Some(renewal) = self.renewal.as_mut().filter(|renewal| renewal.may_look(now)) else { return };
+        let Some(renewal) = &mut self.renewal else { return };
+        if !renewal.begin_look(now) {
+            return;
+        }
         let addresses = self.links.node().addresses();
         if let Some(offer) = renewal.look(now, unix, &addresses) {
             let announced = renewal.announced();

@@ -23,6 +23,8 @@ pub(super) struct Renewal {
     /// Lifetime of the first offer, and of each renewed one, in seconds; `None`: the first was not valid when the session
     /// began, so its signer goes by another calendar, and it is not renewed.
     life: Option<u64>,
+    /// When the node's addresses were looked at last, by the monotonic clock.
+    looked: Option<Time>,
     /// When the last offer was renewed, by the monotonic clock.
     signed: Option<Time>,
     /// The node's addresses when the last offer was signed. The user may have had an offer with others signed.
@@ -34,12 +36,18 @@ impl Renewal {
     pub(super) fn new(key: SigningKey, offer: SignedOffer, unix: u64, named: Vec<SocketAddr>) -> Self {
         let life = offer.offer().expires_unix.checked_sub(unix);
         let life = life.filter(|life| (1..=MAX_OFFER_LIFE.as_secs()).contains(life));
-        Self { key, offer, life, signed: None, named }
+        Self { key, offer, life, looked: None, signed: None, named }
     }
 
-    /// Returns false while the last renewal is so young that no other follows yet.
-    pub(super) fn may_look(&self, now: Time) -> bool {
-        self.signed.is_none_or(|signed| now.since(signed) >= self.pause(PAUSE_OF_A_MOVE))
+    /// Returns true if it is time to look at the node's addresses again, and notes that they are looked at. The system is asked
+    /// for them each time, and members decide how often they tell of another address.
+    pub(super) fn begin_look(&mut self, now: Time) -> bool {
+        let pause = self.pause(PAUSE_OF_A_MOVE);
+        let is_due = self.looked.is_none_or(|looked| now.since(looked) >= pause);
+        if is_due {
+            self.looked = Some(now);
+        }
+        is_due
     }
 
     /// A pause, or a quarter of the offers' lifetime if that is less.
@@ -187,7 +195,6 @@ mod tests {
         let moved = renewal.look(after(5), NOW + 5, &second).unwrap();
         assert_eq!((&moved.offer().addresses, moved.offer().expires_unix), (&second, NOW + 5 + WEEK));
         assert_eq!(renewal.look(after(6), NOW + 6, &second), None);
-        assert_eq!([6, 64, 65].map(|seconds| renewal.may_look(after(seconds))), [false, false, true]);
         assert_eq!(renewal.look(after(64), NOW + 64, &third), None);
         assert_eq!(renewal.look(after(65), NOW + 65, &third).unwrap().offer().addresses, third);
         // Without any network the last addresses stay.
@@ -202,6 +209,14 @@ mod tests {
         assert_eq!(renewal.look(after(1), NOW + 1, &at("10.0.0.7:4433")), None);
         let half = renewal.look(after(WEEK / 2), NOW + WEEK / 2, &at("10.0.0.7:4433")).unwrap();
         assert_eq!(half.offer().addresses, old());
+    }
+
+    // Rows: H13
+    #[test]
+    fn words_of_members_have_addresses_looked_at_once_a_minute() {
+        let mut renewal = renewal(NOW + WEEK);
+        let looks = (0..3_600).filter(|&second| renewal.begin_look(after(second))).count();
+        assert_eq!(looks, 60, "although nothing was signed");
     }
 
     // Rows: H13

@@ -183,10 +183,10 @@ impl Session {
             TaskMessage::Panicked => self.tasks.count_panic(),
             TaskMessage::WorkerLost { doing } => self.events.push_back(SessionEvent::WorkerLost(doing)),
             TaskMessage::Input(input) => self.take_input(input),
-            TaskMessage::Connected { connection, peer, origin } => {
-                let site = Site::of(connection.remote_address().ip());
+            TaskMessage::Connected { connection, from, peer, origin } => {
+                let site = Site::of(from.ip());
                 let dialed = origin.is_dialed();
-                let conn = self.links.add(connection, peer, origin);
+                let conn = self.links.add(connection, from, peer, origin);
                 self.tell(Input::Connected { conn, peer, site, dialed });
             }
             TaskMessage::Asked { conn, request, send } => {

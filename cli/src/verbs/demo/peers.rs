@@ -133,7 +133,7 @@ impl Seeder {
             key: self.key.clone(),
             listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
             advertise: Vec::new(),
-            interfaces: Vec::new,
+            interfaces: Default::default,
             incoming: Incoming::OneSession,
             max_datagram: None,
             congestion: Congestion::default(),

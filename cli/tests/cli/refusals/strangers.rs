@@ -113,7 +113,7 @@ fn node(serves: bool) -> Node {
         key: SigningKey::from_bytes(&seed),
         listen: "127.0.0.1:0".parse().unwrap(),
         advertise: Vec::new(),
-        interfaces: Vec::new,
+        interfaces: Default::default,
         incoming: if serves { Incoming::OneSession } else { Incoming::Ignored },
         max_datagram: None,
         congestion: Congestion::default(),

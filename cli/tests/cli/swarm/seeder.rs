@@ -65,7 +65,7 @@ impl Seeder {
                     key: SigningKey::from_bytes(&random()),
                     listen: SocketAddr::from(([127, 0, 0, 1], 0)),
                     advertise: Vec::new(),
-                    interfaces: Vec::new,
+                    interfaces: Default::default,
                     incoming: Incoming::OneSession,
                     max_datagram: None,
                     congestion: Congestion::default(),

@@ -8,6 +8,7 @@ use minimodel::clock::utc;
 
 use crate::api::answer::{Api, Connection, Id, JsonBody, NoBody, Outcome, Refusal, created};
 use crate::api::request::Caller;
+use crate::api::session_table::Stranger;
 use crate::api::sessions::CodeError;
 use crate::api::types::{NewSession, OpenedSession, Session, SessionCode};
 use crate::problem::{Problem, code};
@@ -58,10 +59,18 @@ pub(crate) async fn open_session(
     JsonBody(NewSession { code: given }): JsonBody<NewSession>,
 ) -> Outcome<Response> {
     let refused = |error: &str, hint: &str| Refusal::new(StatusCode::UNAUTHORIZED, code::IO, error, hint);
-    if api.sessions.is_of_another_account(connection.client, connection.local).await {
-        let hint = "the page is for the account that runs the companion: run the browser, or the ssh server's side of a forwarded \
-                    port, under that account";
-        return Err(refused("the code came from another account of this machine", hint));
+    match api.sessions.stranger(connection.client, connection.local).await {
+        None => {}
+        Some(Stranger::Account) => {
+            let hint = "the page is for the account that runs the companion: run the browser, or the ssh server's side of a \
+                        forwarded port, under that account";
+            return Err(refused("the code came from another account of this machine", hint));
+        }
+        Some(Stranger::Unlisted) => {
+            let hint = "a browser outside of this system, as that of Windows beside its Linux, is not told from another account: \
+                        use one that runs within";
+            return Err(refused("the system does not list the connection that brought the code", hint));
+        }
     }
     match api.sessions.redeem(&given).map_err(no_randomness)? {
         Ok(opened) => {

@@ -200,7 +200,7 @@ fn node_for(incoming: Incoming, key: u8) -> (Node, SigningKey) {
         key: key.clone(),
         listen: "127.0.0.1:0".parse().unwrap(),
         advertise: Vec::new(),
-        interfaces: Vec::new,
+        interfaces: Default::default,
         incoming,
         max_datagram: None,
         congestion: Congestion::default(),

@@ -8,7 +8,7 @@ use super::live::Live;
 use super::path::Path;
 use super::*;
 
-// Rows: C7
+// Rows: C7, H13
 #[tokio::test]
 async fn transfer_survives_address_change_and_forged_datagrams() {
     let mut seeder = Live::seeder(1, Controls::default());
@@ -48,4 +48,7 @@ async fn transfer_survives_address_change_and_forged_datagrams() {
     assert_eq!((got, met, lost), (COUNT, 1, Vec::new()), "it is one connection");
     assert_eq!(seeder.session.links.count(), 1, "nobody else came of it");
     assert!(!path.moves.load(Ordering::Relaxed), "it never moved");
+    // What counts for limits, and as the word of a witness, is the address that the peer has proved.
+    let [(proved, now)] = seeder.session.links.addresses()[..] else { panic!("one connection") };
+    assert_eq!((proved, proved != now), (path.first, true));
 }

@@ -16,6 +16,8 @@ const KEPT: usize = 32;
 /// A path between two sockets that may be cut.
 pub(super) struct Path {
     address: SocketAddr,
+    /// The address from which the target first hears.
+    pub(super) first: SocketAddr,
     pub(super) is_cut: Arc<AtomicBool>,
     /// The far end gets another port, as behind a NAT that forgot the old one.
     pub(super) moves: Arc<AtomicBool>,
@@ -28,7 +30,8 @@ impl Path {
     pub(super) async fn to(target: SocketAddr) -> Self {
         let (near, mut far) =
             (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
-        let (address, is_cut) = (near.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
+        let (address, first) = (near.local_addr().unwrap(), far.local_addr().unwrap());
+        let is_cut = Arc::new(AtomicBool::new(false));
         let cut = is_cut.clone();
         let (moves, heard) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Vec<Vec<u8>>>>::default());
         let (moving, hearing) = (moves.clone(), heard.clone());
@@ -55,7 +58,7 @@ impl Path {
                 }
             }
         });
-        Self { address, is_cut, moves, heard, relaying }
+        Self { address, first, is_cut, moves, heard, relaying }
     }
 
     /// An offer of the seeder that names the address of this path.

@@ -1,6 +1,5 @@
 //! Several sessions on one node.
 
-use std::net::IpAddr;
 use std::sync::atomic::AtomicU8;
 
 use minimodel_wire::{Bitfield, CloseCode, ManifestOnly, PeerId};
@@ -8,7 +7,7 @@ use quinn::Connection;
 
 use super::super::blocking::PART;
 use super::super::close::code_of;
-use super::super::{DriverError, RateLimit};
+use super::super::{DriverError, Interfaces, RateLimit};
 use super::*;
 
 /// A node of two seeding sessions, of swarms 1 and 7.
@@ -300,9 +299,10 @@ async fn newcomer_of_a_stopping_session_is_not_told_that_all_is_done() {
 
 #[tokio::test]
 async fn offers_name_the_addresses_that_the_machine_has_by_then() {
-    fn found() -> Vec<IpAddr> {
+    fn found() -> Interfaces {
         static NETWORK: AtomicU8 = AtomicU8::new(1);
-        vec![[10, 0, NETWORK.fetch_add(1, Ordering::Relaxed), 7].into()]
+        let ips = vec![[10, 0, NETWORK.fetch_add(1, Ordering::Relaxed), 7].into()];
+        Interfaces { all: ips.clone(), named: ips }
     }
     let node = Node::bind(NodeSettings {
         key: SigningKey::from_bytes(&[1; 32]),
