@@ -80,6 +80,7 @@ fn seeder(
             let settings = SeedSettings {
                 manifest,
                 publish: true,
+                members: Vec::new(),
                 session: SessionSettings {
                     offer: Some(offer),
                     reports,

@@ -27,6 +27,34 @@ pub use minimodel_swarm::driver::Idle;
 /// ```
 pub use minimodel_swarm::driver::PeerView;
 
+/// The way to a connected peer, as a [`PeerView`] brings it.
+///
+/// ```
+/// use minimodel::PeerPath;
+///
+/// fn is_far(path: &PeerPath) -> bool {
+///     path.rtt.as_millis() > 200 && path.address.ip().is_ipv6()
+/// }
+/// # assert!(!is_far(&PeerPath { address: "[::1]:1".parse()?, rtt: Default::default(), found: Default::default() }));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+pub use minimodel_swarm::driver::PeerPath;
+
+/// By which way a peer was found, as a [`PeerPath`] brings it.
+///
+/// ```
+/// use minimodel::Found;
+///
+/// let told = |found| match found {
+///     Found::Came => "it came".to_owned(),
+///     Found::Named => "you named it".to_owned(),
+///     Found::PassedOn => "a member told of it".to_owned(),
+///     Found::Introduced(by) => format!("{} introduced it", by.short()),
+/// };
+/// assert_eq!(told(Found::default()), "it came");
+/// ```
+pub use minimodel_swarm::driver::Found;
+
 /// The figures that a program shows while a transfer runs, as [`Event::Snapshot`](crate::Event::Snapshot) brings them.
 ///
 /// ```
@@ -118,6 +146,16 @@ pub use minimodel_swarm::machine::Breach;
 /// assert!(bans(Breach::BadChunk) && !bans(Breach::NoAnswer));
 /// ```
 pub use minimodel_swarm::machine::Consequence;
+
+/// Why a peer that does not answer could not be met either, in a [`SwarmEvent::NotMet`].
+///
+/// ```
+/// use minimodel::{NotMet, SwarmEvent};
+///
+/// let is_blocked = |event: &SwarmEvent| matches!(event, SwarmEvent::NotMet { why: NotMet::NothingCame, .. });
+/// assert!(!is_blocked(&SwarmEvent::Complete));
+/// ```
+pub use minimodel_swarm::machine::NotMet;
 
 /// What happens between peers, as [`Event::Swarm`](crate::Event::Swarm) brings it.
 ///

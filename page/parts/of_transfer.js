@@ -24,13 +24,16 @@ function doing(it) {
   return it.cause ? (CAUSES[it.cause]?.[0] ?? it.cause) : it.choked_by_us && 'waits for a slot of ours';
 }
 
+/** By which way a peer was found. @param {Api.Peer} it */
+const found = (it) => it.found === 'introduced' ? html` introduced by ${brief(it.introduced_by ?? '')}` : it.found === 'passed-on' && ' through a member';
+
 /** @param {{ peers: Api.Peer[] }} props */
 export function Peers({ peers }) {
   const [from, go] = useState(0);
   if (peers.length === 0) return quiet('No peer is connected.');
   const begin = from < peers.length ? from : 0;
   const shown = [...peers].sort((a, b) => b.down_rate + b.up_rate - a.down_rate - a.up_rate || (a.peer < b.peer ? -1 : 1)).slice(begin, begin + ROWS);
-  const cells = (it) => [brief(it.peer), o(it.address), `${Math.floor((it.share ?? 0) * 100)} %`, rate(it.down_rate), rate(it.up_rate), size(it.received_bytes), size(it.sent_bytes), `${Math.round(it.rtt_ms)} ms`, doing(it)];
+  const cells = (it) => [brief(it.peer), html`${o(it.address)}${found(it)}`, `${Math.floor((it.share ?? 0) * 100)} %`, rate(it.down_rate), rate(it.up_rate), size(it.received_bytes), size(it.sent_bytes), `${Math.round(it.rtt_ms)} ms`, doing(it)];
   return html`${table('Peers', ['Peer', 'Address', 'Has', 'Down', 'Up', 'From it', 'To it', 'Round trip', 'What it does'], shown.map(cells))}
     ${peers.length > ROWS && html`<button type="button" onClick=${() => go(begin + ROWS)}>The next of ${counted(peers.length, 'peer')}</button> from ${begin + 1}`}`;
 }

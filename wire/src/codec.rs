@@ -12,10 +12,11 @@ use bytes::Bytes;
 use crate::bitfield::Bitfield;
 use crate::codes::CloseCode;
 use crate::error::DecodeError;
-use crate::frame::{Frame, Hello, ManifestOnly, rule};
+use crate::frame::{Frame, Hello, ManifestOnly, Meeting, rule};
 use crate::kind::FrameKind;
 use crate::limits;
 use crate::offer::{FAMILY_V4, FAMILY_V6};
+use crate::peer_id::PeerId;
 
 /// Read limit of bincode in bytes: the longest single field is a digest.
 const FIELD_LIMIT: usize = 32;
@@ -82,13 +83,14 @@ impl Frame {
                 offers.iter().for_each(|offer| put_bytes(out, offer));
             }
             Self::Bye { code } => put(out, u32::from(*code)),
-            Self::Observed { address } => {
-                match address.ip() {
-                    IpAddr::V4(ip) => put(out, (FAMILY_V4, ip.octets())),
-                    IpAddr::V6(ip) => put(out, (FAMILY_V6, ip.octets())),
-                }
-                put(out, address.port());
+            Self::Observed { address } => put_address(out, *address),
+            Self::Introduce { peer } => put(out, peer.0),
+            Self::Meet(meeting) => {
+                put(out, (meeting.peer.0, u8::from(meeting.answers), meeting.delay));
+                put_address(out, meeting.address);
+                put(out, meeting.offered_port);
             }
+            Self::NoMeet { peer, reason } => put(out, (peer.0, *reason as u8)),
             Self::Choke | Self::Unchoke | Self::Interested | Self::NotInterested | Self::Ignored { .. } => {}
         }
     }
@@ -141,13 +143,17 @@ pub(crate) fn decode_body(
             let code = CloseCode::try_from(code).map_err(|_| DecodeError::UnknownCloseCode { code })?;
             Frame::Bye { code }
         }
-        FrameKind::Observed => {
-            let ip = match body.field()? {
-                FAMILY_V4 => IpAddr::from(body.field::<[u8; 4]>()?),
-                FAMILY_V6 => IpAddr::from(body.field::<[u8; 16]>()?),
-                family => return Err(DecodeError::AddressFamily { family }),
-            };
-            Frame::Observed { address: rule::observed(SocketAddr::new(ip, body.field()?))? }
+        FrameKind::Observed => Frame::Observed { address: decode_address(&mut body)? },
+        FrameKind::Introduce => Frame::Introduce { peer: PeerId(body.field()?) },
+        FrameKind::Meet => Frame::Meet(Meeting {
+            peer: PeerId(body.field()?),
+            answers: rule::answers(body.field()?)?,
+            delay: rule::meet_delay(body.field()?)?,
+            address: decode_address(&mut body)?,
+            offered_port: body.field()?,
+        }),
+        FrameKind::NoMeet => {
+            Frame::NoMeet { peer: PeerId(body.field()?), reason: rule::no_meeting(body.field()?)? }
         }
         FrameKind::Ignored(kind) => return Ok(Frame::Ignored { kind }),
     };
@@ -168,6 +174,16 @@ fn decode_hello(body: &mut Body<'_>) -> Result<Hello, DecodeError> {
         consent: rule::consent(body.field()?)?,
         software: decode_software(body)?,
     })
+}
+
+/// Decodes an address at which a peer was seen.
+fn decode_address(body: &mut Body<'_>) -> Result<SocketAddr, DecodeError> {
+    let ip = match body.field()? {
+        FAMILY_V4 => IpAddr::from(body.field::<[u8; 4]>()?),
+        FAMILY_V6 => IpAddr::from(body.field::<[u8; 16]>()?),
+        family => return Err(DecodeError::AddressFamily { family }),
+    };
+    rule::observed(SocketAddr::new(ip, body.field()?))
 }
 
 fn decode_software(body: &mut Body<'_>) -> Result<String, DecodeError> {
@@ -239,6 +255,14 @@ impl<'a> Body<'a> {
 )]
 fn put(out: &mut Vec<u8>, value: impl bincode::Encode) {
     bincode::encode_into_std_write(value, out, CONFIG).expect("integers into a Vec");
+}
+
+fn put_address(out: &mut Vec<u8>, address: SocketAddr) {
+    match address.ip() {
+        IpAddr::V4(ip) => put(out, (FAMILY_V4, ip.octets())),
+        IpAddr::V6(ip) => put(out, (FAMILY_V6, ip.octets())),
+    }
+    put(out, address.port());
 }
 
 /// Writes a byte list as bincode does: u64 length, then the bytes.

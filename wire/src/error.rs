@@ -150,6 +150,24 @@ pub enum DecodeError {
         /// What is wrong with it.
         fault: AddressFault,
     },
+    /// A flag that is neither 0 nor 1.
+    #[error("unknown flag {flag}")]
+    UnknownFlag {
+        /// The flag as received.
+        flag: u8,
+    },
+    /// A `Meet` that is to begin too late.
+    #[error("meet after {ms} ms > {}", limits::MAX_MEET_DELAY)]
+    MeetDelay {
+        /// The delay, in milliseconds.
+        ms: u16,
+    },
+    /// A `NoMeet` for a reason that this version does not know.
+    #[error("unknown reason {reason}")]
+    UnknownReason {
+        /// The number as received.
+        reason: u8,
+    },
     /// A chunk index beyond the artifact.
     #[error("range outside file: chunk {index} of {count}")]
     IndexOutOfRange {
@@ -209,6 +227,9 @@ impl DecodeError {
             | Self::OfferTooLong { .. }
             | Self::AddressFamily { .. }
             | Self::ObservedAddress { .. }
+            | Self::UnknownFlag { .. }
+            | Self::MeetDelay { .. }
+            | Self::UnknownReason { .. }
             | Self::UnknownCloseCode { .. } => CloseCode::Malformed,
         }
     }

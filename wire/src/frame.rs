@@ -11,6 +11,7 @@ use crate::codes::CloseCode;
 use crate::error::DecodeError;
 use crate::kind::FrameKind;
 use crate::limits;
+use crate::peer_id::PeerId;
 
 /// One frame of the control stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,21 @@ pub enum Frame {
         /// The address, after all translators on the way. It may be false: see `docs/protocol.md`.
         address: SocketAddr,
     },
+    /// Asks the receiver to introduce the sender to another member, to which it is connected.
+    Introduce {
+        /// The other member.
+        peer: PeerId,
+    },
+    /// Sent to both sides of an introduction: the other side's address as the sender sees it. Both send there now, so that
+    /// each opens its router for the other.
+    Meet(Meeting),
+    /// The sender does not introduce the receiver to this member.
+    NoMeet {
+        /// The member.
+        peer: PeerId,
+        /// Why.
+        reason: NoMeeting,
+    },
     /// A frame of the reserved range, whose body was dropped. Encoded, it has an empty body.
     Ignored {
         /// Its type.
@@ -93,6 +109,34 @@ pub struct ManifestOnly {
     pub swarm_id: [u8; 32],
     /// Name and version of the program: at most 64 bytes of printable ASCII. For logs only.
     pub software: String,
+}
+
+/// One side of an introduction, as the other side is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meeting {
+    /// The other side.
+    pub peer: PeerId,
+    /// Its address as the member that introduces sees it.
+    pub address: SocketAddr,
+    /// Another port of that host, which its own offer names; 0: none.
+    pub offered_port: u16,
+    /// The other side answers connections.
+    pub answers: bool,
+    /// Milliseconds to wait before the first packet, at most [`limits::MAX_MEET_DELAY`].
+    pub delay: u16,
+}
+
+/// Why a member is not introduced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoMeeting {
+    /// The sender is not connected to it.
+    NotConnected = 1,
+    /// It did not agree to be found.
+    NotWilling = 2,
+    /// Too many introductions lately.
+    Limit = 3,
+    /// Its address is of another family or of another network, or has changed since it connected.
+    NoAddress = 4,
 }
 
 /// A set of actions that the user of a side agreed to.
@@ -159,6 +203,9 @@ impl Frame {
             Self::Peers { .. } => FrameKind::Peers,
             Self::Bye { .. } => FrameKind::Bye,
             Self::Observed { .. } => FrameKind::Observed,
+            Self::Introduce { .. } => FrameKind::Introduce,
+            Self::Meet(_) => FrameKind::Meet,
+            Self::NoMeet { .. } => FrameKind::NoMeet,
             Self::Ignored { kind } => FrameKind::Ignored(*kind),
         }
     }
@@ -168,7 +215,7 @@ impl Frame {
 pub(crate) mod rule {
     use std::net::SocketAddr;
 
-    use super::{Consent, DecodeError, limits};
+    use super::{Consent, DecodeError, NoMeeting, limits};
     use crate::offer::address_fault;
 
     pub(crate) fn version(theirs: u16) -> Result<u16, DecodeError> {
@@ -228,6 +275,28 @@ pub(crate) mod rule {
             Some(fault) => Err(DecodeError::ObservedAddress { address, fault }),
             None => Ok(address),
         }
+    }
+
+    pub(crate) fn answers(flag: u8) -> Result<bool, DecodeError> {
+        match flag {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(DecodeError::UnknownFlag { flag }),
+        }
+    }
+
+    pub(crate) fn meet_delay(ms: u16) -> Result<u16, DecodeError> {
+        if ms <= limits::MAX_MEET_DELAY { Ok(ms) } else { Err(DecodeError::MeetDelay { ms }) }
+    }
+
+    pub(crate) fn no_meeting(reason: u8) -> Result<NoMeeting, DecodeError> {
+        Ok(match reason {
+            1 => NoMeeting::NotConnected,
+            2 => NoMeeting::NotWilling,
+            3 => NoMeeting::Limit,
+            4 => NoMeeting::NoAddress,
+            _ => return Err(DecodeError::UnknownReason { reason }),
+        })
     }
 
     pub(crate) fn offer_len(len: u64) -> Result<usize, DecodeError> {

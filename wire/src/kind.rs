@@ -55,6 +55,9 @@ kinds! {
     0x000a Peers,
     0x000b Bye,
     0x000c Observed,
+    0x000d Introduce,
+    0x000e Meet,
+    0x000f NoMeet,
 }
 
 impl FrameKind {
@@ -71,6 +74,9 @@ impl FrameKind {
             Self::Choke | Self::Unchoke | Self::Interested | Self::NotInterested => 0,
             Self::Peers => limits::MAX_PEERS_LEN,
             Self::Observed => limits::MAX_OBSERVED_LEN,
+            Self::Introduce => limits::INTRODUCE_LEN,
+            Self::NoMeet => limits::NO_MEET_LEN,
+            Self::Meet => limits::MAX_MEET_LEN,
             Self::Ignored(_) => limits::MAX_IGNORED_LEN,
         }
     }

@@ -44,7 +44,7 @@ pub use bitfield::{Bitfield, BitfieldError};
 pub use codes::{CloseCode, ResetCode, UnknownCode};
 pub use decoder::Decoder;
 pub use error::{DecodeError, RequestError};
-pub use frame::{Consent, Frame, Hello, ManifestOnly};
+pub use frame::{Consent, Frame, Hello, ManifestOnly, Meeting, NoMeeting};
 pub use kind::FrameKind;
 pub use limits::{ALPN, PROTOCOL_VERSION};
 pub use offer::{AddressFault, Offer, OfferError};

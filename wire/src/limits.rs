@@ -55,6 +55,18 @@ pub const MAX_PEERS_LEN: u32 = 8 + (8 + MAX_OFFER_LEN as u32) * MAX_PEERS_OFFERS
 /// Body of `Observed`, in bytes: the address family, 16 bytes of an IPv6 address, and the port.
 pub const MAX_OBSERVED_LEN: u32 = 1 + 16 + 2;
 
+/// Body of `Introduce`, in bytes: a peer id.
+pub const INTRODUCE_LEN: u32 = 32;
+
+/// Body of `NoMeet`, in bytes: a peer id and the reason.
+pub const NO_MEET_LEN: u32 = 32 + 1;
+
+/// Body of `Meet`, in bytes: a peer id, a flag, a delay, an address as in `Observed`, and another port.
+pub const MAX_MEET_LEN: u32 = 32 + 1 + 2 + MAX_OBSERVED_LEN + 2;
+
+/// Longest delay of a `Meet`, in milliseconds: half of the longest round trip on which a handshake is sure to end in time.
+pub const MAX_MEET_DELAY: u16 = 1_000;
+
 /// Frame types that a receiver skips: additions which an old peer may miss without harm.
 pub const IGNORABLE_KINDS: RangeInclusive<u16> = 0x8000..=0xbfff;
 

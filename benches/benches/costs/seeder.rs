@@ -70,6 +70,7 @@ pub(crate) fn start() -> Seeder {
             let settings = SeedSettings {
                 manifest,
                 publish: true,
+                members: Vec::new(),
                 session: SessionSettings {
                     offer: Some(offer),
                     reports,

@@ -68,6 +68,9 @@ pub(crate) struct SeedArgs {
     pub(crate) artifact: PathBuf,
     #[command(flatten)]
     pub(crate) share: ShareOptions,
+    /// Another member to keep in touch with, which introduces those who cannot reach this machine: an offer, a link, a file with offers, or - (repeat for more; needs consent to publish)
+    #[arg(long, value_name = "OFFER")]
+    pub(crate) peer: Vec<OfferArg>,
     /// Serve at most this many peers at a time
     #[arg(long, value_name = "NUMBER", env = "MINIMODEL_SLOTS", hide_env_values = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]

@@ -28,9 +28,11 @@ pub(crate) fn seed(
     args: &SeedArgs,
     context: &Context,
     manifest: &Manifest,
+    members: &[SignedOffer],
 ) -> Result<(), Failure> {
     let new = NewShare {
         manifest: Some(manifest.text()),
+        offers: members.iter().map(ToString::to_string).collect(),
         path: Some(absolute(&args.artifact)?),
         endpoint: endpoint(&args.share),
         limits: TransferLimits { slots: args.slots, ..limits(&args.share, None) },

@@ -10,6 +10,7 @@ use minimodel::transfer::{self, Consents, Control, Limits, ShareError, SharePlan
 use minimodel_companion::model::Kind;
 use minimodel_swarm::driver::Controls;
 use minimodel_verifier::Manifest;
+use minimodel_wire::SignedOffer;
 use serde_json::json;
 
 use super::{Follower, allowed, endpoint, tell_served};
@@ -29,6 +30,8 @@ pub(crate) struct Share<'a> {
     pub(crate) manifest: Arc<Manifest>,
     /// The verdict on the manifest's key.
     pub(crate) publisher: &'a SignerVerdict,
+    /// Members to keep in touch with.
+    pub(crate) members: Vec<SignedOffer>,
     /// The consents.
     pub(crate) granted: &'a RunConsent,
 }
@@ -42,6 +45,7 @@ pub(crate) fn run(context: &Context, share: &Share<'_>) -> Result<(), Failure> {
         path: args.artifact.clone(),
         consents: Consents::to_share(share.granted.for_receipt())?,
         endpoint: endpoint(&args.share),
+        members: share.members.clone(),
         rechecks: args.recheck,
     };
     let control = Control::new(Limits {

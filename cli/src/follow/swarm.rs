@@ -57,6 +57,14 @@ pub(super) fn tell(printer: &Printer, event: &Event) -> Result<(), Failure> {
             }
             ("peer-unreachable", json!({"peer": peer.to_string(), "tries": tries}))
         }
+        Event::Met { peer, by } => {
+            printer.note(format!("peer {} met: peer {} introduced it", peer.short(), by.short()));
+            ("peer-met", json!({"peer": peer.to_string(), "by": by.to_string()}))
+        }
+        Event::NotMet { peer, why } => {
+            printer.note(format!("peer {} could not be met: {why}", peer.short()));
+            ("peer-not-met", json!({"peer": peer.to_string(), "reason": why.to_string()}))
+        }
         Event::Chunk { .. }
         | Event::Uploaded { .. }
         | Event::NothingGood

@@ -59,7 +59,7 @@ impl From<&Snapshot> for Moment {
         let peer = |view: &PeerView| Peer {
             peer: view.peer.short(),
             sent_bytes: view.sent_bytes,
-            rtt_ms: view.rtt.as_secs_f64() * 1e3,
+            rtt_ms: view.path.rtt.as_secs_f64() * 1e3,
             ..Peer::default()
         };
         Self {

@@ -1,7 +1,7 @@
 //! The page of a snapshot, as a pure function: from a status to lines that fit a width.
 
 use minimodel_companion::doctor;
-use minimodel_companion::model::{Peer, Rates, State, Status, Transfer};
+use minimodel_companion::model::{FoundBy, Peer, Rates, State, Status, Transfer};
 
 use super::fit::{columns, cut, left, right};
 use super::words::{about, here, kind, state, why};
@@ -109,7 +109,12 @@ impl Page {
         let name = if self.width < WIDE { cut(&name, PEER_CHARS) } else { name };
         let (down, up) = (show_rate(peer.down_rate), show_rate(peer.up_rate));
         let cause = peer.cause.map_or_else(String::new, |cause| format!(", {}", doctor::words(cause)));
-        format!("{name}  in {down}, out {up}, {:.0} ms{cause}", peer.rtt_ms)
+        let found = match peer.found {
+            FoundBy::Introduced => ", introduced",
+            FoundBy::PassedOn => ", found through a member",
+            FoundBy::Came | FoundBy::Named => "",
+        };
+        format!("{name}  in {down}, out {up}, {:.0} ms{found}{cause}", peer.rtt_ms)
     }
 }
 

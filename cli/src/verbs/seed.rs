@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use minimodel::clock::now_unix;
 use minimodel::consent::RunConsent;
 use minimodel::publishers::SignerVerdict;
+use minimodel::transfer::check_offer;
 use minimodel_swarm::machine::Limits;
 use minimodel_verifier::Manifest;
+use minimodel_wire::SignedOffer;
 
 use crate::args::SeedArgs;
 use crate::companion;
@@ -14,6 +17,7 @@ use crate::failure::Failure;
 use crate::follow::{self, Share};
 use crate::input;
 use crate::interrupt::Interrupt;
+use crate::offer_argument;
 use crate::publisher;
 use crate::settings::Context;
 use crate::show;
@@ -25,14 +29,32 @@ pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
     }
     let manifest = Arc::new(input::manifest(&args.manifest)?);
     let verdict = publisher::signer_verdict(context, &manifest)?;
+    let members = members(args, context, &manifest)?;
     if let Some(service) = companion::taking(context, &args.share, &args.handing, args.recheck)? {
         publisher::require_key(&verdict, &args.publisher)?;
-        return companion::hand_over::seed(&service, args, context, &manifest);
+        return companion::hand_over::seed(&service, args, context, &manifest, &members);
     }
     publisher::confirm_key(context, &verdict, &args.publisher, consent::NOTHING_DONE)?;
     let granted = ask(args, context, &manifest, &verdict)?;
-    let share = Share { args, manifest, publisher: &verdict, granted: &granted };
+    if !members.is_empty() && !granted.permits(Action::Publish) {
+        context.printer.warning(
+            "--peer has no effect: without consent to publish no member introduces anyone to this share",
+        );
+    }
+    let share = Share { args, manifest, publisher: &verdict, members, granted: &granted };
     follow::share(context, &share)
+}
+
+/// The members that are to be kept in touch with.
+fn members(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Vec<SignedOffer>, Failure> {
+    let mut members = Vec::new();
+    for argument in &args.peer {
+        members.extend(offer_argument::fresh(argument, &context.printer)?);
+    }
+    for offer in &members {
+        check_offer(offer, Some(manifest), now_unix())?;
+    }
+    Ok(members)
 }
 
 fn ask(

@@ -196,6 +196,8 @@ fn share_of(state: &State, row: &TransferRow, path: &Path) -> (TransferRow, Vec<
         endpoint: row.endpoint.clone(),
         limits: row.limits.clone(),
         allow: row.allow.clone(),
+        // Whom it fetched from introduces others to it.
+        offers: row.offers.clone(),
         ..NewShare::default()
     };
     // The publisher key accepted for the fetch holds for the share of the same bytes.

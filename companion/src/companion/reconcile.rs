@@ -145,6 +145,7 @@ impl Core {
         let Some(manifest) = manifest else { return Err(panicked()) };
         let publisher = self.signers.check_at_start(&row, &manifest)?;
         let publishes = publishes.then_some(Action::Publish);
+        let (sources, refused) = self.offers_of(&row, &manifest);
         if row.kind == Kind::Share {
             if let Some(entry) = row.entry {
                 // The time of last use decides only about the entry's eviction.
@@ -157,16 +158,9 @@ impl Core {
                 path: row.path.unwrap_or_default(),
                 consents: Consents::to_share(consents).map_err(|missing| self.checks.problem(missing))?,
                 endpoint: endpoint(&row.endpoint, row.last_port),
+                members: sources,
                 rechecks: false,
             }));
-        }
-        let mut sources = Vec::new();
-        let mut refused = None;
-        for text in &row.offers {
-            match self.checks.offer(text, Some(&manifest)) {
-                Ok(offer) => sources.push(offer),
-                Err(problem) => refused = Some(problem),
-            }
         }
         if let Some(problem) = refused.filter(|_| sources.is_empty() && !serves) {
             return Err(problem);
@@ -195,6 +189,18 @@ impl Core {
             stall_timeout: row.stall_seconds.map(Duration::from_secs),
         };
         job.job().map_err(|error| self.checks.problem(error))
+    }
+
+    /// The offers of a row that hold now, and why another does not.
+    fn offers_of(&self, row: &TransferRow, manifest: &Manifest) -> (Vec<SignedOffer>, Option<Problem>) {
+        let (mut good, mut refused) = (Vec::new(), None);
+        for text in &row.offers {
+            match self.checks.offer(text, Some(manifest)) {
+                Ok(offer) => good.push(offer),
+                Err(problem) => refused = Some(problem),
+            }
+        }
+        (good, refused)
     }
 
     /// Chooses the peer to ask for the manifest: one of the permitted peers of the row's offers, another one at each try.

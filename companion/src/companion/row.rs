@@ -105,7 +105,7 @@ impl TransferRow {
             endpoint: new.endpoint,
             limits: new.limits,
             allow: new.allow,
-            offers: Vec::new(),
+            offers: new.offers,
             sequential: false,
             full_check: false,
             keep_seeding: false,

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use minimodel::transfer::Control;
-use minimodel_swarm::driver::{Direction, Idle, Snapshot};
+use minimodel_swarm::driver::{Direction, Found, Idle, Snapshot};
 use minimodel_wire::SignedOffer;
 
 use super::desired::Desired;
 use super::moved_bytes::MovedBytes;
 use super::row::TransferRow;
 use crate::history::Point;
-use crate::model::{Cause, Peer};
+use crate::model::{Cause, FoundBy, Peer};
 
 /// The UDP ports of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,14 +104,19 @@ impl RunningTransfer {
             sent_bytes: view.sent_bytes,
             down_rate: view.down_rate,
             up_rate: view.up_rate,
-            rtt_ms: view.rtt.as_secs_f64() * 1e3,
+            rtt_ms: view.path.rtt.as_secs_f64() * 1e3,
             have: view.have,
             choking_us: view.choking_us,
-            address: view.address.to_string(),
+            address: view.path.address.to_string(),
             share: share(view.have),
             choked_by_us: view.we_choke,
             blamed: view.blamed,
             cause: view.idle.map(Cause::from),
+            found: FoundBy::from(view.path.found),
+            introduced_by: match view.path.found {
+                Found::Introduced(by) => Some(by.to_string()),
+                _ => None,
+            },
         };
         snapshot.peers.iter().map(view).collect()
     }

@@ -38,6 +38,9 @@ impl Core {
             }
         };
         let manifest = parse(&text)?;
+        for offer in &new.offers {
+            self.checks.offer(offer, Some(&manifest))?;
+        }
         let swarm_id = hex(manifest.swarm_id());
         let consent = new.consent.clone();
         let mut row = TransferRow::share(new, swarm_id, text, path, now_unix());

@@ -35,5 +35,5 @@ pub use self::records::{
     ReceiptText,
 };
 pub use self::status::{Event, Finding, Status};
-pub use self::transfer::{Cause, Endpoint, Kind, NewFetch, NewShare, Peer, State, Transfer};
+pub use self::transfer::{Cause, Endpoint, FoundBy, Kind, NewFetch, NewShare, Peer, State, Transfer};
 pub use self::weekday::{Weekday, WeekdayError};

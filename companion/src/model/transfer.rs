@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use minimodel::Found;
 use minimodel::publishers::SignerVerdict;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -110,6 +111,10 @@ pub struct NewShare {
     /// The absolute path of the file.
     #[schema(value_type = Option<PathForm>)]
     pub path: Option<PathBuf>,
+    /// Offers (`mm1...`) of other members: with consent to publish it keeps in touch with two of them, which introduce those who
+    /// cannot reach this machine.
+    #[schema(value_type = Vec<OfferForm>, max_items = 64)]
+    pub offers: Vec<String>,
     /// Where it listens.
     pub endpoint: Endpoint,
     /// Its limits.
@@ -198,6 +203,39 @@ pub struct Peer {
     /// It broke a rule of the protocol in this run.
     #[serde(default)]
     pub blamed: bool,
+    /// By which way it was found.
+    #[serde(default)]
+    pub found: FoundBy,
+    /// The member that introduced it.
+    #[serde(default)]
+    #[schema(value_type = Option<PeerIdForm>)]
+    pub introduced_by: Option<String>,
+}
+
+/// By which way a peer was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FoundBy {
+    /// It came by itself.
+    #[default]
+    Came,
+    /// The user named it by an offer.
+    Named,
+    /// A member passed its offer on.
+    PassedOn,
+    /// A member introduced it: neither could have dialed the other without.
+    Introduced,
+}
+
+impl From<Found> for FoundBy {
+    fn from(found: Found) -> Self {
+        match found {
+            Found::Came => Self::Came,
+            Found::Named => Self::Named,
+            Found::PassedOn => Self::PassedOn,
+            Found::Introduced(_) => Self::Introduced,
+        }
+    }
 }
 
 /// A share or a fetch.

@@ -88,6 +88,8 @@ pub fn share(new: &NewShare) -> Result<(), Problem> {
     }
     optional_path("path", new.path.as_deref())?;
     bounded("advertise", new.endpoint.advertise.len(), MAX_OFFER_ADDRESSES)?;
+    bounded("offers", new.offers.len(), MAX_OFFERS)?;
+    new.offers.iter().try_for_each(|text| offer(text))?;
     peers(&new.allow)?;
     optional_consent(new.consent.as_ref())
 }

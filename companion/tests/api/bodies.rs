@@ -23,7 +23,7 @@ const TRANSFER: &str = concat!(
     r#""chunks_have":0,"chunks_in_flight":0,"missing_unheld":7,"eta_seconds":null,"received_bytes":0,"sent_bytes":0,"#,
     r#""down_rate":0,"up_rate":0,"peers":[{"peer":"p","received_bytes":0,"sent_bytes":0,"down_rate":0,"up_rate":0,"#,
     r#""rtt_ms":2.5,"have":0,"choking_us":true,"cause":"peer-slow","address":"[::1]:4433","#,
-    r#""share":0.5,"choked_by_us":false,"blamed":true}],"reach":null,"run_seconds":0.0,"#,
+    r#""share":0.5,"choked_by_us":false,"blamed":true,"found":"came","introduced_by":null}],"reach":null,"run_seconds":0.0,"#,
     r#""idle_seconds":{"no-source":1.5},"created_utc":"","is_new":false}}"#,
 );
 
@@ -96,7 +96,7 @@ fn every_form_of_a_body_is_as_in_version_1() {
     is(
         &NewShare { entry: Some(1), consent: Some(given), ..NewShare::default() },
         &format!(
-            r#"{{"entry":1,"manifest":null,"path":null,"endpoint":{{"listen":null,"advertise":[]}},"limits":{},"allow":[],"consent":{consent}}}"#,
+            r#"{{"entry":1,"manifest":null,"path":null,"offers":[],"endpoint":{{"listen":null,"advertise":[]}},"limits":{},"allow":[],"consent":{consent}}}"#,
             r#"{"up":null,"down":null,"slots":null}"#
         ),
     );

@@ -30,6 +30,7 @@ fn new_share() -> NewShare {
         entry: None,
         manifest: Some("minimodel 1\nkey=\"ü\\\"\n".into()),
         path: Some(PathBuf::from("/tmp/a b/ü.slm")),
+        offers: offers(),
         endpoint: Endpoint {
             listen: Some("[::1]:4000".parse().unwrap()),
             advertise: vec!["203.0.113.1:9".parse().unwrap()],

@@ -24,6 +24,8 @@ pub(crate) fn example(id: u64, kind: Kind, state: State) -> Transfer {
         share: 0.75,
         choked_by_us: true,
         blamed: true,
+        found: FoundBy::Introduced,
+        introduced_by: Some("aa".into()),
     };
     Transfer {
         id,

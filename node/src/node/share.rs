@@ -48,6 +48,7 @@ pub struct ShareBuilder {
     file: PathBuf,
     accepted: Option<Signer>,
     endpoint: Endpoint,
+    members: Vec<SignedOffer>,
     rechecks: bool,
     limits: Limits,
 }
@@ -55,7 +56,7 @@ pub struct ShareBuilder {
 impl ShareBuilder {
     pub(super) fn new(node: Node, manifest: Arc<Manifest>, file: PathBuf) -> Self {
         let (endpoint, limits) = (Endpoint::default(), Limits::default());
-        Self { node, manifest, file, accepted: None, endpoint, rechecks: false, limits }
+        Self { node, manifest, file, accepted: None, endpoint, members: Vec::new(), rechecks: false, limits }
     }
 
     /// Sets where it listens and what its offer names; without this, at the endpoint of the [`Node`].
@@ -66,6 +67,12 @@ impl ShareBuilder {
     /// Accepts this signer of the manifest, although another is known of its publisher. The user must have agreed to exactly that.
     pub fn accept_signer(self, signer: Signer) -> Self {
         Self { accepted: Some(signer), ..self }
+    }
+
+    /// Keeps in touch with another member, if the user agreed to publish: it introduces those who cannot reach this machine.
+    pub fn member(mut self, offer: SignedOffer) -> Self {
+        self.members.push(offer);
+        self
     }
 
     /// Reads the file even if it has not changed since its last full check.
@@ -96,6 +103,7 @@ impl ShareBuilder {
                 path: self.file,
                 consents,
                 endpoint: self.endpoint,
+                members: self.members,
                 rechecks: self.rechecks,
             };
             transfer::share(run, &plan).map_err(|error| match error {

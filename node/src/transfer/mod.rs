@@ -68,7 +68,7 @@ use crate::identity::Identity;
 /// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
 /// # let agreed = minimodel::RunConsent::given([minimodel::Action::Serve], "dialog");
 /// # let plan = minimodel::transfer::SharePlan {
-/// #     activity: "seed", manifest: manifest.into(), path: file, rechecks: false,
+/// #     activity: "seed", manifest: manifest.into(), path: file, members: Vec::new(), rechecks: false,
 /// #     consents: minimodel::transfer::Consents::to_share(agreed.for_receipt())?,
 /// #     endpoint: minimodel::transfer::Endpoint { listen: Some("127.0.0.1:0".parse()?), ..Default::default() },
 /// # };

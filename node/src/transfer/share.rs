@@ -39,6 +39,7 @@ use crate::identity::Identity;
 ///     path: "no/such/model.slm".into(),
 ///     consents: Consents::to_share(agreed.for_receipt())?,
 ///     endpoint: Endpoint::default(),
+///     members: Vec::new(),
 ///     rechecks: false,
 /// };
 /// let run = Run { home, watcher: std::sync::Arc::new(()), control: Control::default(), shared: None };
@@ -58,6 +59,8 @@ pub struct SharePlan {
     pub consents: ShareConsents,
     /// Where it listens.
     pub endpoint: Endpoint,
+    /// Other members, to be kept in touch with if the user agreed to publish: they introduce those who cannot reach this machine.
+    pub members: Vec<SignedOffer>,
     /// True to read the file even if it has not changed since its last full check.
     pub rechecks: bool,
 }
@@ -167,6 +170,7 @@ fn serve(run: &Run, plan: &SharePlan, source: FileSource, network: &Network) -> 
     let settings = SeedSettings {
         manifest: plan.manifest.clone(),
         publish: plan.consents.permits(Action::Publish),
+        members: plan.members.clone(),
         session: SessionSettings {
             controls: run.control.settings(),
             bans: told.bans,

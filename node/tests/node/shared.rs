@@ -60,6 +60,7 @@ impl Sharing {
             path,
             consents: Consents::to_share(agreed.for_receipt()).unwrap(),
             endpoint: Endpoint::default(),
+            members: Vec::new(),
             rechecks: false,
         };
         let (tell, told) = mpsc::channel();

@@ -13,6 +13,7 @@ use super::close::code_of;
 use super::congestion::Congestion;
 use super::error::DriverError;
 use super::observed::Observations;
+use super::puncher::Puncher;
 use super::routes::Routes;
 use super::tls::Credentials;
 use super::transport::{self, HANDSHAKE, Path};
@@ -50,6 +51,8 @@ impl DialFault {
 #[derive(Debug, Clone)]
 pub(super) struct Dialer {
     pub(super) endpoint: Endpoint,
+    /// Sends packets that are not QUIC's from the same socket.
+    pub(super) puncher: Puncher,
     pub(super) credentials: Credentials,
     /// Whether the other side may send requests to this node.
     pub(super) serves: bool,
@@ -77,13 +80,14 @@ impl Dialer {
             let dialer = self.clone();
             attempts.spawn(async move {
                 tokio::time::sleep(stagger * turn).await;
-                dialer.attempt(peer, address, end).await
+                dialer.attempt(peer, dialer.path(address), end).await
             });
         }
         attempts.spawn(async move {
             let mut worst = DialFault::default();
             for address in pex_addresses {
-                match self.attempt(peer, address, Instant::now() + SILENCE_AT_PEX_ADDRESS).await {
+                let silence = Instant::now() + SILENCE_AT_PEX_ADDRESS;
+                match self.attempt(peer, self.path(address), silence).await {
                     Ok(connection) => return Ok(connection),
                     Err(fault) => worst.add(fault),
                 }
@@ -102,15 +106,15 @@ impl Dialer {
     }
 
     /// Makes one handshake; gives up if nothing has come back by `silence`.
-    async fn attempt(
+    pub(super) async fn attempt(
         &self,
         peer: PeerId,
-        address: SocketAddr,
+        path: Path,
         silence: Instant,
     ) -> Result<Connection, DialFault> {
-        let (config, found) = self.configure(peer, address).map_err(|_| DialFault::default())?;
-        self.observations.dialed(address);
-        let connecting = self.endpoint.connect_with(config, address, SERVER_NAME);
+        let (config, found) = self.configure(peer, path).map_err(|_| DialFault::default())?;
+        self.observations.dialed(path.remote);
+        let connecting = self.endpoint.connect_with(config, path.remote, SERVER_NAME);
         let mut connecting = connecting.map_err(|_| DialFault::default())?;
         // The handshake data comes with the other side's first answer, or the handshake has failed.
         if timeout_at(silence, connecting.handshake_data()).await.is_err() {
@@ -126,15 +130,15 @@ impl Dialer {
     fn configure(
         &self,
         peer: PeerId,
-        address: SocketAddr,
+        path: Path,
     ) -> Result<(quinn::ClientConfig, super::tls::FoundKey), DriverError> {
         let (tls, found) = self.credentials.client(peer)?;
-        Ok((transport::client(tls, self.serves, self.path(address))?, found))
+        Ok((transport::client(tls, self.serves, path)?, found))
     }
 
     pub(super) fn path(&self, remote: SocketAddr) -> Path {
         let payload = self.routes.payload(remote);
-        Path { remote, payload, most: self.max_datagram, congestion: self.congestion }
+        Path { remote, payload, most: self.max_datagram, congestion: self.congestion, first_rtt: None }
     }
 }
 

@@ -46,7 +46,9 @@ impl EventLimiter {
             | Event::Left { peer, .. }
             | Event::Refused { peer, .. }
             | Event::Unreachable { peer, .. }
-            | Event::Struck { peer, .. } => (*peer, false),
+            | Event::Struck { peer, .. }
+            | Event::Met { peer, .. }
+            | Event::NotMet { peer, .. } => (*peer, false),
         };
         let all = if is_grave { &mut self.grave } else { &mut self.of_all };
         let told = Self::of_one(&mut self.of_one, now, peer).try_take(now, 1) && all.try_take(now, 1);

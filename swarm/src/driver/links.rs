@@ -5,23 +5,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use minimodel_wire::{CloseCode, Consent, Frame, PeerId};
+use minimodel_wire::{CloseCode, Consent, Frame, NoMeeting, PeerId};
 use quinn::{Connection, VarInt};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::connection::{Link, LinkSettings};
 use super::counters::Totals;
 use super::dial::Dialer;
 use super::error::DriverError;
+use super::meeting::Rendezvous;
 use super::messages::{Origin, TaskMessage};
 use super::newcomers::Place;
 use super::node::Node;
 use super::registrations::Registration;
-use super::report::PeerView;
+use super::report::{PeerPath, PeerView};
 use super::samples::PeerSample;
 use super::transport;
 use super::workers::Tasks;
-use crate::machine::{Config, Conn, Input, PeerState, Time};
+use crate::machine::{Config, Conn, Input, PeerState, Side, Time};
 
 /// A peer is told again after this long at what address it is seen: what it was told fades (`observed.rs`).
 const TELL_EVERY: Duration = Duration::from_secs(20 * 60);
@@ -34,6 +35,8 @@ pub(super) struct Links {
     registration: Option<Registration>,
     settings: LinkSettings,
     open: BTreeMap<Conn, Open>,
+    /// Dials and meetings that may still be under way.
+    dials: Vec<(PeerId, AbortHandle)>,
     next_conn: u64,
     /// Connections that are closed once their last frames and answers are delivered.
     pending_closes: JoinSet<()>,
@@ -71,6 +74,7 @@ impl Links {
             registration: registration.transpose()?,
             settings,
             open: BTreeMap::new(),
+            dials: Vec::new(),
             next_conn: 0,
             pending_closes: JoinSet::new(),
         })
@@ -78,20 +82,16 @@ impl Links {
 
     /// Dials a peer; the task reports the connection or the failure.
     pub(super) fn dial(
-        &self,
+        &mut self,
         peer: PeerId,
         addresses: Vec<SocketAddr>,
         pex_addresses: Vec<SocketAddr>,
         tasks: &mut Tasks,
     ) {
         let dialing = self.dialer.clone().dial(peer, addresses, pex_addresses);
-        tasks.report(async move {
+        let task = tasks.report(async move {
             match dialing.await {
-                Ok(connection) => {
-                    // A server's address cannot change.
-                    let from = connection.remote_address();
-                    TaskMessage::Connected { connection, from, peer, origin: Origin::Dialed }
-                }
+                Ok(connection) => dialed(connection, peer),
                 Err(fault) => TaskMessage::Input(Input::DialFailed {
                     peer,
                     wrong_key: fault.wrong_key,
@@ -99,6 +99,53 @@ impl Links {
                 }),
             }
         });
+        self.note_dial(peer, task);
+    }
+
+    /// Meets a peer that a member introduced; the task reports the connection, or that the meeting is over.
+    pub(super) fn meet(&mut self, peer: PeerId, at: Rendezvous, tasks: &mut Tasks) {
+        let meeting = self.dialer.clone().meet(peer, at);
+        let task = tasks.report(async move {
+            match meeting.await {
+                Some(connection) => dialed(connection, peer),
+                None => TaskMessage::Input(Input::MeetingEnded { peer }),
+            }
+        });
+        self.note_dial(peer, task);
+    }
+
+    fn note_dial(&mut self, peer: PeerId, task: AbortHandle) {
+        self.dials.retain(|(_, task)| !task.is_finished());
+        self.dials.push((peer, task));
+    }
+
+    /// Tells two peers of each other, the first of which asked for it.
+    pub(super) fn introduce(&self, sides: &[Side; 2]) {
+        let [asker, target] = sides;
+        let (seen, other) = (self.proved_address(asker.conn), self.proved_address(target.conn));
+        match (seen, other) {
+            (Some(seen), Some(other)) if seen.is_ipv4() == other.is_ipv4() => {
+                self.tell(asker.conn, &asker.told_of(target, other));
+                self.tell(target.conn, &target.told_of(asker, seen));
+            }
+            _ => {
+                let reason = NoMeeting::NoAddress;
+                self.tell(asker.conn, &Frame::NoMeet { peer: target.peer, reason });
+            }
+        }
+    }
+
+    fn tell(&self, conn: Conn, frame: &Frame) {
+        if let Some((link, _)) = self.get(conn) {
+            link.send(frame);
+        }
+    }
+
+    /// The address at which a peer is seen now, if its host is the one that it proved to be at in the handshake.
+    fn proved_address(&self, conn: Conn) -> Option<SocketAddr> {
+        let open = self.open.get(&conn)?;
+        let seen = canonical(open.link.connection.remote_address());
+        (seen.ip() == open.from.ip().to_canonical()).then_some(seen)
     }
 
     /// Takes a connection whose handshake is done, with the peer's address in it.
@@ -112,7 +159,12 @@ impl Links {
         let conn = Conn(self.next_conn);
         self.next_conn += 1;
         let (opening, place) = match origin {
-            Origin::Dialed => (None, None),
+            Origin::Dialed => {
+                // Another dial would end in a second connection, and one of them in a close.
+                let others = self.dials.extract_if(.., |(other, _)| *other == peer);
+                others.for_each(|(_, task)| task.abort());
+                (None, None)
+            }
             Origin::Accepted { opening, place } => (Some(opening), Some(place)),
         };
         let link = Link::start(connection, conn, opening, &self.settings);
@@ -270,7 +322,6 @@ impl Links {
             sent_bytes: link.counters.sent(),
             down_rate: sample.path.down_rate,
             up_rate: sample.path.up_rate,
-            rtt: link.connection.rtt(),
             choking_us: state.choking_us,
             we_choke: state.we_choke,
             interested: state.interested,
@@ -278,7 +329,11 @@ impl Links {
             asks: state.asks,
             have: state.have,
             idle: sample.idle,
-            address: canonical(link.connection.remote_address()),
+            path: PeerPath {
+                address: canonical(link.connection.remote_address()),
+                rtt: link.connection.rtt(),
+                found: state.found,
+            },
             blamed: state.blamed,
         })
     }
@@ -287,6 +342,12 @@ impl Links {
     pub(super) fn totals(&self) -> &Arc<Totals> {
         &self.settings.totals
     }
+}
+
+/// A dial that led to a connection. A server's address does not change afterwards.
+fn dialed(connection: Connection, peer: PeerId) -> TaskMessage {
+    let from = connection.remote_address();
+    TaskMessage::Connected { connection, from, peer, origin: Origin::Dialed }
 }
 
 /// The address without the IPv6 form of an IPv4 address, which a socket for both shows.

@@ -84,14 +84,16 @@ impl Node {
         let credentials = Credentials::new(&settings.key)?;
         let serves = settings.incoming != Incoming::Ignored;
         let server = if serves { Some(transport::server(credentials.server()?)?) } else { None };
-        let endpoint = transport::endpoint(settings.listen, server.clone(), settings.max_datagram)?;
+        let (endpoint, puncher) =
+            transport::endpoint(settings.listen, server.clone(), settings.max_datagram)?;
         let is_shared = settings.incoming == Incoming::ManySessions;
         let listener = server.map(|server| Listener::new(server, is_shared));
         let local =
             endpoint.local_addr().map_err(|source| DriverError::Bind { address: settings.listen, source })?;
         let NodeSettings { max_datagram, congestion, .. } = settings;
         let (routes, observations) = (Routes::default(), Arc::new(Observations::new(settings.listen.port())));
-        let dialer = Dialer { endpoint, credentials, serves, max_datagram, congestion, routes, observations };
+        let dialer =
+            Dialer { endpoint, puncher, credentials, serves, max_datagram, congestion, routes, observations };
         if let Some(listener) = listener.as_ref().filter(|_| is_shared) {
             listener.start(&dialer);
         }
@@ -200,7 +202,7 @@ mod tests {
 
     // Rows: H13
     #[test]
-    fn observed_address_stands_before_private_ones_after_public_ones() {
+    fn observed_address_stands_between_public_and_private_ones() {
         let home = "[2001:db8::7]:1 192.168.1.7:1";
         assert_eq!(named(home, "8.8.4.4:6", home), at("[2001:db8::7]:1 8.8.4.4:6 192.168.1.7:1"));
         assert_eq!(

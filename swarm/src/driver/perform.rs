@@ -3,6 +3,7 @@
 use minimodel_wire::UncheckedOffer;
 
 use super::download::LeafRequest;
+use super::meeting::Rendezvous;
 use super::messages::{SessionEvent, TaskMessage};
 use super::session::Session;
 use super::workers::Tasks;
@@ -25,6 +26,10 @@ impl Session {
                 links.dial(peer, addresses, pex_addresses, tasks);
             }
             Output::Send { conn, frame } => links.send(conn, &frame),
+            Output::Meet { peer, addresses, dials, delay } => {
+                links.meet(peer, Rendezvous { addresses, dials, delay }, tasks);
+            }
+            Output::Introduce { sides } => links.introduce(&sides),
             Output::TellObserved { conn } => links.tell_observed(conn),
             Output::Observed { conn, address } => {
                 if links.observed(conn, address) {

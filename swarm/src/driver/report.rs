@@ -8,7 +8,7 @@ use minimodel_wire::{Bitfield, PeerId, SignedOffer};
 
 use super::idle::Idle;
 use super::observed::Reach;
-use crate::machine::{Event, Progress, Terms};
+use crate::machine::{Event, Found, Progress, Terms};
 
 /// One report to the observer of a session.
 #[derive(Debug, Clone)]
@@ -95,8 +95,8 @@ pub struct PeerView {
     pub down_rate: u64,
     /// Payload bytes a second to it, smoothed.
     pub up_rate: u64,
-    /// Round trip as QUIC measures it.
-    pub rtt: Duration,
+    /// The way to the peer.
+    pub path: PeerPath,
     /// The peer chokes this node.
     pub choking_us: bool,
     /// This node chokes the peer.
@@ -112,10 +112,19 @@ pub struct PeerView {
     /// Why the peer sent nothing since the previous snapshot, while chunks are missing; `no-source`: it has no wanted
     /// chunk.
     pub idle: Option<Idle>,
-    /// The address at which the peer is connected.
-    pub address: SocketAddr,
     /// The peer broke a rule in this session.
     pub blamed: bool,
+}
+
+/// The way to a connected peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerPath {
+    /// The address at which it is connected.
+    pub address: SocketAddr,
+    /// Round trip as QUIC measures it.
+    pub rtt: Duration,
+    /// By which way it was found.
+    pub found: Found,
 }
 
 /// Returns the time in which missing bytes come at a rate in bytes a second. `None` if that is not known: nothing comes, or

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use minimodel_verifier::Manifest;
-use minimodel_wire::{Bitfield, CloseCode, Consent};
+use minimodel_wire::{Bitfield, CloseCode, Consent, SignedOffer};
 use tokio::sync::watch;
 
 use super::error::DriverError;
@@ -12,7 +12,7 @@ use super::messages::SessionEvent;
 use super::node::Node;
 use super::session::{Session, SessionInputs};
 use super::settings::SessionSettings;
-use crate::machine::{Config, Limits, Order, Terms};
+use crate::machine::{Config, Input, Limits, Order, Terms};
 use crate::store::ChunkSource;
 
 /// Settings of a share.
@@ -22,6 +22,8 @@ pub struct SeedSettings {
     pub manifest: Arc<Manifest>,
     /// Whether the user agreed that the offer is passed on.
     pub publish: bool,
+    /// Other members, to be kept in touch with if the user agreed to publish: they introduce those who cannot dial this node.
+    pub members: Vec<SignedOffer>,
     /// What it has in common with a fetch.
     pub session: SessionSettings,
 }
@@ -107,7 +109,7 @@ impl Node {
         settings: SeedSettings,
         source: Arc<dyn ChunkSource>,
     ) -> Result<Seeding, DriverError> {
-        let SeedSettings { manifest, publish, session: mut settings } = settings;
+        let SeedSettings { manifest, publish, members, session: mut settings } = settings;
         let terms = terms(&manifest)?;
         let mut consent = Consent::SERVE;
         if publish {
@@ -129,7 +131,7 @@ impl Node {
             unix_at_start: settings.unix_now,
             limits: Limits::default(),
         };
-        let session = Session::new(
+        let mut session = Session::new(
             self,
             SessionInputs {
                 config,
@@ -146,6 +148,9 @@ impl Node {
                 chunk_maps: settings.chunk_maps,
             },
         )?;
+        if publish {
+            members.into_iter().for_each(|offer| session.tell(Input::Source(offer)));
+        }
         Ok(Seeding(session))
     }
 }

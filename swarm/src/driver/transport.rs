@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt};
+use quinn::{
+    EndpointConfig, IdleTimeout, MtuDiscoveryConfig, Runtime as _, ServerConfig, TransportConfig, VarInt,
+};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::congestion::Congestion;
 use super::error::DriverError;
+use super::puncher::Puncher;
 use super::socket::{BatchRuntime, MAX_DATAGRAM};
 
 /// The only version of QUIC that is spoken (RFC 9000 section 15); drafts are not.
@@ -105,6 +108,8 @@ pub(super) struct Path {
     /// Longest datagram that the settings allow.
     pub(super) most: Option<u16>,
     pub(super) congestion: Congestion,
+    /// Round trip that is assumed before one is measured; `None`: QUIC's own (RFC 9002 section 6.2.2).
+    pub(super) first_rtt: Option<Duration>,
 }
 
 /// The initial congestion window, in bytes, on a path that may take datagrams of `longest` bytes (RFC 9002 section
@@ -120,7 +125,10 @@ fn datagram(most: Option<u16>) -> u16 {
 
 fn base(streams: u32, path: Option<Path>) -> TransportConfig {
     let mut config = TransportConfig::default();
-    if let Some(Path { remote, payload, most, congestion }) = path {
+    if let Some(Path { remote, payload, most, congestion, first_rtt }) = path {
+        if let Some(rtt) = first_rtt {
+            config.initial_rtt(rtt);
+        }
         let longest = payload.unwrap_or(USUAL_DATAGRAM).min(datagram(most));
         let mut discovery = MtuDiscoveryConfig::default();
         discovery.upper_bound(longest);
@@ -183,19 +191,24 @@ pub(super) fn client(
     Ok(config)
 }
 
-/// A bound socket as an endpoint. An IPv6 wildcard also takes IPv4.
+/// A bound socket as an endpoint, and for packets of its own. An IPv6 wildcard also takes IPv4.
 pub(super) fn endpoint(
     address: SocketAddr,
     server: Option<ServerConfig>,
     most: Option<u16>,
-) -> Result<quinn::Endpoint, DriverError> {
+) -> Result<(quinn::Endpoint, Puncher), DriverError> {
     let bind = |source: std::io::Error| DriverError::Bind { address, source };
     let socket = socket(address).map_err(bind)?;
     let mut config = EndpointConfig::default();
     config.supported_versions(vec![QUIC_V1]);
     // Not below what a peer may send before it knows this limit; the clamp keeps it in quinn's range.
     let _ = config.max_udp_payload_size(datagram(most));
-    quinn::Endpoint::new(config, server, socket, Arc::new(BatchRuntime)).map_err(bind)
+    let socket = BatchRuntime.wrap_udp_socket(socket).map_err(bind)?;
+    let puncher = Puncher::new(socket.clone());
+    let runtime = Arc::new(BatchRuntime);
+    let endpoint =
+        quinn::Endpoint::new_with_abstract_socket(config, server, socket, runtime).map_err(bind)?;
+    Ok((endpoint, puncher))
 }
 
 fn socket(address: SocketAddr) -> std::io::Result<UdpSocket> {

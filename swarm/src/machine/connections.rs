@@ -2,6 +2,7 @@
 
 use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, Hello, ManifestOnly, PeerId, ResetCode};
 
+use super::contacts;
 use super::core::Machine;
 use super::events::{Ask, Conn, Event, Output};
 use super::exchange;
@@ -56,6 +57,7 @@ impl Machine {
         }
         peer.down.disallowed = !self.swarm.config.controls.may_fetch_from(id);
         peer.up.disallowed = !self.swarm.config.controls.lets_in(id);
+        self.meetings.connected(&mut self.swarm, &mut self.dialer, id);
         self.swarm.peers.insert(conn, peer, place);
         if dialed {
             self.say_hello(conn);
@@ -219,10 +221,11 @@ impl Machine {
         exchange::pass_on_offers_to(&mut self.swarm, conn);
     }
 
-    /// Closes the connection if both sides have every chunk.
+    /// Closes the connection if both sides have every chunk, unless it is kept for introductions.
     pub(super) fn leave_if_useless(&mut self, conn: Conn) {
         let Some(peer) = self.swarm.peers.get(&conn) else { return };
-        if peer.phase == Phase::Ready && peer.announced.have.is_full() && self.swarm.chunks.is_complete() {
+        if contacts::is_useless(&self.swarm, peer) && !contacts::may_stay(&self.swarm, conn) {
+            self.dialer.sources.refused(peer.id);
             self.swarm.send(conn, Frame::Bye { code: CloseCode::Done });
             self.drop_peer(conn, CloseCode::Done);
         }
@@ -266,6 +269,10 @@ impl Machine {
                 self.wasted_reads.charge(now, peer.site, all);
             }
         }
+        if by_peer && code == Some(CloseCode::Done) && self.swarm.chunks.is_complete() {
+            // It keeps no more contacts.
+            self.dialer.sources.refused(peer.id);
+        }
         if by_peer && let Some(code) = code.filter(|&code| is_final(code)) {
             self.dialer.refused_by(&mut self.swarm, peer.id, code);
         }
@@ -273,6 +280,7 @@ impl Machine {
             self.dialer.sources.was_useful(peer.id);
         }
         if !self.swarm.peers.is_connected(peer.id) {
+            self.meetings.parted(peer.id);
             self.dialer.disconnected(&mut self.swarm, peer.id);
         }
         if peer.phase == Phase::Ready {

@@ -43,6 +43,18 @@ impl Machine {
             }
             Frame::NotInterested => self.choker.not_interested(&mut self.swarm, conn),
             Frame::Peers { offers } => self.offers(conn, &offers),
+            Frame::Introduce { peer } => {
+                let breach = self.introducer.introduce(&mut self.swarm, &self.standings, conn, peer);
+                breach.into_iter().for_each(|breach| self.breach(conn, breach));
+            }
+            Frame::Meet(meeting) => {
+                let Self { meetings, swarm, dialer, .. } = self;
+                let breach = meetings.meet(swarm, dialer, conn, &meeting);
+                breach.into_iter().for_each(|breach| self.breach(conn, breach));
+            }
+            Frame::NoMeet { peer, reason } => {
+                self.meetings.not_introduced(&mut self.swarm, conn, peer, reason);
+            }
             Frame::Observed { address } => {
                 // Nobody asked for the word of a peer that takes no part in the exchange of addresses.
                 if exchange::exchanges_addresses(&self.swarm, conn) {

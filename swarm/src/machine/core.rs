@@ -15,7 +15,10 @@ use super::ends::Ends;
 use super::events::{Conn, Event, Input, Output};
 use super::exchange;
 use super::fault::{Breach, Charge, Consequence};
+use super::introducer::Introducer;
+use super::introductions::Found;
 use super::leaves::LeafSearch;
+use super::meetings::Meetings;
 use super::offer_checks::OfferChecks;
 use super::peer::{Arrival, Phase};
 use super::picker::Picker;
@@ -73,6 +76,8 @@ pub struct Machine {
     pub(super) wasted_reads: WastedReads,
     pub(super) turned_away: TurnedAway,
     pub(super) ends: Ends,
+    pub(super) introducer: Introducer,
+    pub(super) meetings: Meetings,
 }
 
 impl Machine {
@@ -93,6 +98,8 @@ impl Machine {
             wasted_reads: WastedReads::default(),
             turned_away: TurnedAway::default(),
             ends: Ends::new(have.is_full()),
+            introducer: Introducer::default(),
+            meetings: Meetings::default(),
             swarm: Swarm::new(config, have),
         }
     }
@@ -107,6 +114,9 @@ impl Machine {
             }
             Input::DialFailed { peer, wrong_key, code } => {
                 self.dialer.dial_failed(&mut self.swarm, peer, wrong_key, code);
+            }
+            Input::MeetingEnded { peer } => {
+                self.meetings.ended(&mut self.swarm, &mut self.dialer, peer);
             }
             Input::Closed { conn, code } => self.closed(conn, code),
             Input::Frame { conn, frame } => self.frame(conn, frame),
@@ -165,8 +175,9 @@ impl Machine {
             sooner(at);
         }
         let (checks, look) = (self.offer_checks.wakeup(), self.swarm.chunks.lost.next_look());
-        let times =
-            [self.swarm.announcer.next_at(), self.downloads.next_resume, self.ends.wakeup(), checks, look];
+        let (resume, ends, meetings) =
+            (self.downloads.next_resume, self.ends.wakeup(), self.meetings.wakeup());
+        let times = [self.swarm.announcer.next_at(), resume, ends, checks, look, meetings];
         for time in times.into_iter().flatten() {
             sooner(time);
         }
@@ -203,7 +214,14 @@ impl Machine {
     pub fn peer_state(&self, conn: Conn) -> Option<PeerState> {
         let mut state = PeerState::of(&self.swarm, self.swarm.peers.get(&conn)?);
         state.requests += u32::from(self.leaves.is_asked(conn));
-        state.blamed = self.swarm.peers.get(&conn).is_some_and(|peer| self.standings.is_blamed(peer.id));
+        let peer = self.swarm.peers.get(&conn)?;
+        state.blamed = self.standings.is_blamed(peer.id);
+        state.found = match self.meetings.introducer_of(peer.id) {
+            Some(by) => Found::Introduced(by),
+            None if !peer.dialed => Found::Came,
+            None if self.dialer.sources.is_by_user(peer.id) => Found::Named,
+            None => Found::PassedOn,
+        };
         Some(state)
     }
 
@@ -275,7 +293,9 @@ impl Machine {
         if let Some(index) = self.swarm.chunks.next_reread(now) {
             self.swarm.push(Output::Reread { index });
         }
-        self.dialer.dial(&mut self.swarm);
+        let meetings = &mut self.meetings;
+        self.dialer.dial(&mut self.swarm, |peer| meetings.dialed(now, peer));
+        self.meetings.ask(&mut self.swarm);
         self.search_leaves();
         if self.swarm.wants_chunks() && !self.leaves.holds_back() {
             self.downloads.fill(&mut self.swarm, looks_around);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use minimodel_wire::{CloseCode, PeerId, SignedOffer};
 
+use super::contacts;
 use super::events::{Event, Output};
 use super::fault::is_final;
 use super::reach::{MAX_FAILURES, Reach};
@@ -28,12 +29,10 @@ impl Dialer {
     }
 
     fn free_dials(&self, swarm: &Swarm) -> usize {
-        if !swarm.wants_chunks() {
-            return 0;
-        }
         let limits = &swarm.config.limits;
+        let most = if swarm.wants_chunks() { limits.max_dials } else { contacts::hosts_wanted(swarm) };
         let places = limits.max_connections.saturating_sub(swarm.peers.places_taken());
-        limits.max_dials.saturating_sub(self.sources.dialing.len()).min(places)
+        most.saturating_sub(self.sources.dialing.len()).min(places)
     }
 
     /// Returns true if only peers that the user named are dialed: enough peers are connected or being dialed that the
@@ -61,7 +60,8 @@ impl Dialer {
         }
     }
 
-    pub(super) fn dial(&mut self, swarm: &mut Swarm) {
+    /// Dials the peers that are due, and tells of each.
+    pub(super) fn dial(&mut self, swarm: &mut Swarm, mut tell: impl FnMut(PeerId)) {
         let now = swarm.now;
         while self.next_dial(swarm).is_some_and(|at| at <= now) {
             let by_user = self.dials_named_alone(swarm);
@@ -84,6 +84,7 @@ impl Dialer {
                 self.sources.put_off(peer, now + LATER);
                 continue;
             }
+            tell(peer);
             swarm.push(Output::Dial { peer, addresses, pex_addresses });
         }
     }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use minimodel_wire::{CloseCode, Frame, PeerId, ResetCode, SignedOffer, UncheckedOffer};
 
 use super::fault::Breach;
+use super::introductions::Side;
 pub use super::names::{Ask, Conn, Req};
 pub use super::outcomes::{
     KeepOutcome, LeavesOutcome, OfferVerdict, QuotaRefusal, RequestFault, ServeOutcome,
 };
+pub use super::reports::Event;
 use super::site::Site;
 use super::user_controls::Controls;
 
@@ -41,6 +43,11 @@ pub enum Input {
         wrong_key: Option<PeerId>,
         /// The application code with which the peer refused, if it gave one.
         code: Option<CloseCode>,
+    },
+    /// A meeting is over: neither side heard the other. It is no dial that failed.
+    MeetingEnded {
+        /// The peer that was to be met.
+        peer: PeerId,
     },
     /// The connection is gone, with the peer's application code where it gave one.
     Closed {
@@ -200,6 +207,24 @@ pub enum Output {
         /// The frame.
         frame: Frame,
     },
+    /// Tell each of two peers of the other, the asker first: with [`Side::told_of`] and the address at which the other is seen, if
+    /// that is of the same family and host as when it connected; else tell the asker that there is no address.
+    Introduce {
+        /// The two.
+        sides: [Side; 2],
+    },
+    /// Send small packets to the addresses, so that a router here lets their packets in, and connect to the peer there if `dials`;
+    /// answer with [`Input::MeetingEnded`] if that led to nothing.
+    Meet {
+        /// The key to expect.
+        peer: PeerId,
+        /// Where a member sees it, and at most one more address of the same host.
+        addresses: Vec<SocketAddr>,
+        /// Whether it answers connections.
+        dials: bool,
+        /// How long to wait before the first packet.
+        delay: Duration,
+    },
     /// Tell the peer at which address it is seen, now and whenever that changes.
     TellObserved {
         /// The connection.
@@ -298,88 +323,4 @@ pub enum Output {
     },
     /// A report for users and for the record of the transfer.
     Event(Event),
-}
-
-/// A report for users and for the record of the transfer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A peer of this swarm is connected, and its Hello agrees with ours.
-    Joined {
-        /// The peer.
-        peer: PeerId,
-        /// Its software name, text from outside.
-        software: String,
-        /// Whether it has every chunk.
-        seed: bool,
-    },
-    /// The connection to a peer has ended.
-    Left {
-        /// The peer.
-        peer: PeerId,
-        /// The close code, the peer's or ours.
-        code: Option<CloseCode>,
-    },
-    /// A connection or a dial was refused, and trying again will not change that.
-    Refused {
-        /// The peer.
-        peer: PeerId,
-        /// Why.
-        code: CloseCode,
-        /// Whether the peer refused us; otherwise we refused it.
-        by_peer: bool,
-    },
-    /// Another key answered where this peer was expected.
-    WrongKey {
-        /// The peer that was expected.
-        expected: PeerId,
-        /// The peer that answered.
-        found: PeerId,
-    },
-    /// A peer could not be reached; it is dialed again unless this try was the last.
-    Unreachable {
-        /// The peer.
-        peer: PeerId,
-        /// Failed tries in a row.
-        tries: u32,
-    },
-    /// A chunk is proven and on disk.
-    Chunk {
-        /// Which.
-        index: u32,
-        /// The peer that supplied it.
-        peer: PeerId,
-        /// Its bytes.
-        bytes: u32,
-    },
-    /// A peer's key is banned for this content.
-    Banned {
-        /// The peer.
-        peer: PeerId,
-        /// The rule it broke.
-        breach: Breach,
-        /// The chunk that the peer is blamed for, if it is for one.
-        index: Option<u32>,
-        /// SHA-256 of the bytes that came, if any came.
-        got: Option<[u8; 32]>,
-    },
-    /// A peer was struck for a breach that is not yet a ban.
-    Struck {
-        /// The peer.
-        peer: PeerId,
-        /// The rule it broke.
-        breach: Breach,
-    },
-    /// A chunk was sent to a peer whole.
-    Uploaded {
-        /// The peer.
-        peer: PeerId,
-        /// Payload bytes.
-        bytes: u64,
-    },
-    /// The file to be repaired has no good chunk of this artifact; no chunk was requested.
-    NothingGood,
-    /// Every chunk is on disk.
-    Complete,
-    /// No known peer can help any more: each has refused, is banned, or was a wrong key.
-    Exhausted,
 }

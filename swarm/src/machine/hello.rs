@@ -29,5 +29,8 @@ pub(super) fn judge(config: &Config, hello: &Hello) -> Result<(), CloseCode> {
     let (ours, theirs) = (config.consent, hello.consent);
     let we_help = ours.contains(Consent::SERVE) && theirs.contains(Consent::FETCH);
     let they_help = theirs.contains(Consent::SERVE) && ours.contains(Consent::FETCH);
-    if we_help || they_help { Ok(()) } else { Err(CloseCode::NoConsent) }
+    // Two that only serve may still introduce each other to others.
+    let is_contact = |consent: Consent| consent.contains(Consent::SERVE | Consent::PUBLISH);
+    let introduces = is_contact(ours) && is_contact(theirs);
+    if we_help || they_help || introduces { Ok(()) } else { Err(CloseCode::NoConsent) }
 }

@@ -18,6 +18,7 @@
 //! | `choker` | which peers hold an upload slot |
 //! | `answers` | which request of a peer is answered next, and what its daily budget and memory allow |
 //! | `dialing`, `sources`, `reach` | which peer is dialed next, and at which addresses |
+//! | `introducer`, `meetings` | which peers are introduced to each other, and who is asked for an introduction |
 //! | `leaves` | which peer is asked for leaf hashes |
 //! | `offer_checks`, `exchange` | which offers are checked, and which are passed on |
 //! | `standing`, `reply_budgets`, `wasted_reads` | what a key and a site did before, and what they may cost |
@@ -43,6 +44,7 @@ mod chunk_map;
 mod chunks;
 mod config;
 mod connections;
+mod contacts;
 mod control;
 mod core;
 mod deadlines;
@@ -58,8 +60,11 @@ mod fetching;
 #[cfg(test)]
 mod harness;
 mod hello;
+mod introducer;
+mod introductions;
 mod leaves;
 mod lost;
+mod meetings;
 mod names;
 mod offer_checks;
 mod offers;
@@ -76,6 +81,7 @@ mod reach;
 mod ready_queue;
 mod refusals;
 mod reply_budgets;
+mod reports;
 mod requests;
 mod scheduling;
 mod select;
@@ -93,6 +99,7 @@ mod uploads;
 mod user_controls;
 mod view;
 mod wasted_reads;
+mod window;
 
 pub use bans::BAN;
 pub use chunk_map::ChunkMap;
@@ -104,6 +111,7 @@ pub use events::{
     RequestFault, ServeOutcome,
 };
 pub use fault::{Breach, Consequence};
+pub use introductions::{Found, NotMet, Side};
 pub use picker::Picker;
 pub use rate::{Bucket, Meter};
 pub use site::{Network, Scope, Site};

@@ -1,5 +1,6 @@
 //! State of peers and of our own work, for reports on why no bytes move.
 
+use super::introductions::Found;
 use super::peer::{Peer, Phase};
 use super::swarm::Swarm;
 
@@ -28,6 +29,8 @@ pub struct PeerState {
     pub have: u32,
     /// The peer's key broke a rule in this session.
     pub blamed: bool,
+    /// By which way it was found.
+    pub found: Found,
 }
 
 /// The state of our own work.
@@ -46,7 +49,7 @@ pub struct Work {
 }
 
 impl PeerState {
-    /// The state of a peer without the requests for leaf hashes to it and without what its key did.
+    /// The state of a peer without what other parts know: requests for leaf hashes to it, what its key did, how it was found.
     pub(super) fn of(swarm: &Swarm, peer: &Peer) -> Self {
         let useful = swarm.is_wanted_source(peer) && peer.announced.useful > 0;
         Self {
@@ -61,6 +64,7 @@ impl PeerState {
             answering: peer.up.active.len() as u32,
             have: if peer.phase == Phase::Ready { peer.announced.have.ones() } else { 0 },
             blamed: false,
+            found: Found::Came,
         }
     }
 }

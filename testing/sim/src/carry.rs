@@ -3,6 +3,7 @@
 use minimodel_swarm::machine::{Breach, Event, Input, KeepOutcome, OfferVerdict, Output, Req};
 use minimodel_wire::Frame;
 
+use crate::attempts::Met;
 use crate::connections::{conn_of, end_of};
 use crate::hostile::Mischief;
 use crate::peer::{Download, LinkNo, PeerNo};
@@ -45,6 +46,9 @@ impl World {
             Step::Moment(no, run) => self.moment(no, run),
             Step::Unread(no, flow) => self.unread(no, flow),
             Step::Connected(link, side) => self.connected(link, side),
+            Step::Sends(id, is_handshake) => self.sends(id, is_handshake),
+            Step::Arrives(id, no, from, is_handshake) => self.arrives(id, no, from, is_handshake),
+            Step::Ends(id) => self.ends(id),
             Step::FrameIn(link, side, frame) => {
                 if self.paths.is_open(link, side) {
                     let (no, conn) = (self.paths.links[&link].peer(side), conn_of(link, side));
@@ -89,7 +93,7 @@ impl World {
             | Step::Acked(link, side, _)
             | Step::LeavesIn(link, side, ..)
             | Step::Mischief(link, side) => self.paths.links.get(link).map(|ends| ends.peer(*side)),
-            Step::Scripted(_) => None,
+            Step::Scripted(_) | Step::Sends(..) | Step::Arrives(..) | Step::Ends(_) => None,
         }
     }
 
@@ -163,6 +167,8 @@ impl World {
             Output::Dial { peer, addresses, pex_addresses } => {
                 self.dial(no, peer, &[addresses, pex_addresses].concat());
             }
+            Output::Meet { peer, addresses, dials, delay } => self.meet(no, peer, &addresses, dials, delay),
+            Output::Introduce { sides } => self.introduce(no, sides),
             Output::Send { conn, frame } => self.send(no, conn, frame),
             Output::TellObserved { conn } => {
                 let address = SEEN_AT.into();
@@ -265,6 +271,10 @@ impl World {
             Event::Refused { peer, code, by_peer } => tally.refused.push((peer, code, by_peer)),
             Event::WrongKey { expected, found } => tally.wrong_keys.push((expected, found)),
             Event::Unreachable { .. } | Event::Uploaded { .. } => {}
+            Event::Met { peer, .. } => self.attempts.end(no, Met { peer, why_not: None, at: now }),
+            Event::NotMet { peer, why } => {
+                self.attempts.end(no, Met { peer, why_not: Some(why), at: now });
+            }
             Event::Chunk { peer, index, .. } => {
                 *tally.chunks_from.entry(peer).or_default() += 1;
                 if self.settings.is_detailed {

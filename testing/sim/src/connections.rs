@@ -1,12 +1,16 @@
-//! Dials, handshakes, frames and closes between two peers, and what breaks their paths.
+//! Dials, meetings, handshakes, frames and closes between two peers, and what breaks their paths.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use minimodel_swarm::machine::{Bucket, Conn, Input, Limits, Req, RequestFault, Site, Time};
-use minimodel_wire::{CloseCode, Frame, PeerId};
+use minimodel_swarm::machine::{
+    Bucket, Conn, Input, Limits, Req, RequestFault, Side as Introduced, Site, Time,
+};
+use minimodel_wire::{CloseCode, Frame, NoMeeting, PeerId};
 
+use crate::attempts::{Attempt, BETWEEN_PUNCHES, DIAL_ENDS, DIALS, MEETING_ENDS, MEETS, Met, PUNCHES};
 use crate::hostile::bent;
+use crate::nat::{Nat, Router};
 use crate::network::is_across;
 use crate::paths::Link;
 use crate::peer::{LinkNo, PeerNo};
@@ -27,6 +31,10 @@ pub(crate) fn end_of(conn: Conn) -> (LinkNo, Side) {
 impl World {
     pub(crate) fn dial(&mut self, no: PeerNo, expected: PeerId, addresses: &[SocketAddr]) {
         self.peers[no].tally.dials.push((expected, self.now));
+        if let Some(&to) = addresses.first().filter(|_| self.has_routers()) {
+            self.dial_through(no, expected, to);
+            return;
+        }
         let run = self.peers[no].process.run;
         let failed = |wrong_key| Input::DialFailed { peer: expected, wrong_key, code: None };
         let found = addresses.iter().filter_map(|address| self.paths.addresses.get(address)).min().copied();
@@ -45,10 +53,15 @@ impl World {
             self.queue.push(self.now + delay * 2, Step::Tell(no, run, failed(wrong_key)));
             return;
         }
+        self.join_by_link([no, to], [run, self.peers[to].process.run]);
+    }
+
+    /// Begins a connection from the first of these peers to the second, whose handshake is not done yet.
+    pub(crate) fn join_by_link(&mut self, peers: [PeerNo; 2], runs: [u32; 2]) {
         let link = self.numbers.next();
-        let runs = [run, self.peers[to].process.run];
+        let delay = self.peers[peers[0]].plan.delay + self.peers[peers[1]].plan.delay;
         let ends = Link {
-            peers: [no, to],
+            peers,
             runs,
             open: [false; 2],
             unseen: 2,
@@ -226,5 +239,134 @@ impl World {
             self.counts.cuts += 1;
             self.cut(link);
         }
+    }
+
+    /// Puts a peer behind a router. From then on each packet of a dial is simulated.
+    pub fn behind(&mut self, no: PeerNo, router: Router) {
+        let port = self.peers[no].address.port();
+        self.attempts.nats.insert(no, Nat::new(router, port));
+    }
+
+    /// Returns true if some peer is behind a router.
+    pub(crate) fn has_routers(&self) -> bool {
+        !self.attempts.nats.is_empty()
+    }
+
+    /// The address from which a peer's packets to another come.
+    fn seen_at(&mut self, no: PeerNo, to: SocketAddr) -> SocketAddr {
+        let own = self.peers[no].address;
+        let (now, rng) = (self.now, &mut self.rng);
+        let port = self.attempts.nats.get_mut(&no).map(|nat| nat.outward(now, to, rng));
+        SocketAddr::new(own.ip(), port.unwrap_or(own.port()))
+    }
+
+    /// Dials a peer through the routers.
+    pub(crate) fn dial_through(&mut self, no: PeerNo, peer: PeerId, to: SocketAddr) {
+        let id = self.attempt(no, peer, to, false);
+        for after in DIALS {
+            self.queue.push(self.now + ms(after), Step::Sends(id, true));
+        }
+        self.queue.push(self.now + DIAL_ENDS, Step::Ends(id));
+    }
+
+    /// Meets a peer through the routers.
+    pub(crate) fn meet(
+        &mut self,
+        no: PeerNo,
+        peer: PeerId,
+        addresses: &[SocketAddr],
+        dials: bool,
+        delay: Duration,
+    ) {
+        for &to in addresses {
+            self.meet_at(no, peer, to, dials, delay);
+        }
+    }
+
+    fn meet_at(&mut self, no: PeerNo, peer: PeerId, to: SocketAddr, dials: bool, delay: Duration) {
+        let id = self.attempt(no, peer, to, true);
+        let start = self.now + delay;
+        for punch in 0..PUNCHES {
+            self.queue.push(start + ms(punch * BETWEEN_PUNCHES), Step::Sends(id, false));
+        }
+        for after in MEETS.into_iter().filter(|_| dials) {
+            self.queue.push(start + ms(after), Step::Sends(id, true));
+        }
+        self.queue.push(start + MEETING_ENDS, Step::Ends(id));
+    }
+
+    fn attempt(&mut self, no: PeerNo, peer: PeerId, to: SocketAddr, is_meeting: bool) -> u64 {
+        let (id, run) = (self.numbers.next(), self.peers[no].process.run);
+        self.attempts.under_way.insert(id, Attempt { no, run, peer, to, is_meeting });
+        id
+    }
+
+    /// Sends a packet of an attempt: the first of a handshake, or one that only opens routers.
+    pub(crate) fn sends(&mut self, id: u64, is_handshake: bool) {
+        let Some(&Attempt { no, to, run, .. }) = self.attempts.under_way.get(&id) else { return };
+        if self.peers[no].process.run != run {
+            return;
+        }
+        let from = self.seen_at(no, to);
+        let Some(other) = self.peers.iter().position(|peer| peer.address.ip() == to.ip()) else { return };
+        if self.rng.f64() >= self.network.packet_loss {
+            let delay = self.peers[no].plan.delay + self.peers[other].plan.delay;
+            let at = self.now + delay + self.network.lateness(delay, &mut self.rng, &mut self.counts);
+            self.queue.push(at, Step::Arrives(id, other, from, is_handshake));
+        }
+    }
+
+    /// A packet of an attempt reaches the router of this peer.
+    pub(crate) fn arrives(&mut self, id: u64, other: PeerNo, from: SocketAddr, is_handshake: bool) {
+        let Some(&Attempt { no, run, peer, to, .. }) = self.attempts.under_way.get(&id) else { return };
+        let now = self.now;
+        let is_in = match self.attempts.nats.get_mut(&other) {
+            Some(nat) => nat.lets_in(now, from, to.port()),
+            None => to == self.peers[other].address,
+        };
+        let Some(there) = self.peers.get(other) else { return };
+        if !is_in || !is_handshake || !there.process.online || !there.plan.listening || there.id != peer {
+            return;
+        }
+        // The answers come back through the entries that the packets before them made.
+        self.seen_at(other, from);
+        self.attempts.under_way.retain(|_, one| (one.no, one.peer) != (no, peer));
+        self.join_by_link([no, other], [run, self.peers[other].process.run]);
+    }
+
+    /// An attempt is given up.
+    pub(crate) fn ends(&mut self, id: u64) {
+        let Some(Attempt { no, run, peer, is_meeting, .. }) = self.attempts.under_way.remove(&id) else {
+            return;
+        };
+        let input = if is_meeting {
+            Input::MeetingEnded { peer }
+        } else {
+            Input::DialFailed { peer, wrong_key: None, code: None }
+        };
+        self.queue.push(self.now, Step::Tell(no, run, input));
+    }
+
+    /// Tells two peers of each other.
+    pub(crate) fn introduce(&mut self, no: PeerNo, sides: [Introduced; 2]) {
+        let me = self.peers[no].address;
+        let [asker, target] = sides;
+        let seen = |world: &mut Self, conn: Conn| {
+            let (link, side) = end_of(conn);
+            let other = world.paths.links.get(&link)?.peer(side.other());
+            Some(world.seen_at(other, me))
+        };
+        let both = (seen(self, asker.conn), seen(self, target.conn));
+        if let (Some(first), Some(second)) = both {
+            self.send(no, asker.conn, asker.told_of(&target, second));
+            self.send(no, target.conn, target.told_of(&asker, first));
+        } else {
+            self.send(no, asker.conn, Frame::NoMeet { peer: target.peer, reason: NoMeeting::NoAddress });
+        }
+    }
+
+    /// How the introductions to this peer ended, oldest first.
+    pub fn met(&self, no: PeerNo) -> &[Met] {
+        self.attempts.ended.get(&no).map_or(&[], |ended| ended)
     }
 }

@@ -1,7 +1,7 @@
 //! The simulation: many machines, virtual time, one seed. Just another driver.
 //!
 //! [`World`] holds the parts: the events in their order (`queue`), the connections (`paths`), what the network does to them
-//! (`network`), the peers, and the log (`record`). Five files carry out its steps: the inputs and outputs of the machines
+//! (`network`), routers (`nat`, `attempts`), the peers, and the log (`record`). Five files carry out its steps: the inputs and outputs of the machines
 //! (`carry`), connections, requests (`asks`), bytes at the rate of links (`pipes`) and processes. `hostile` says what hostile peers
 //! send instead. Nothing sleeps and all randomness comes from the seed, so a failure replays: the message of a failing run
 //! names the command line.
@@ -23,12 +23,14 @@
 
 mod artifact;
 mod asks;
+mod attempts;
 mod carry;
 mod config;
 mod connections;
 mod failing_disk;
 mod hostile;
 mod keys;
+mod nat;
 mod network;
 mod paths;
 mod peer;
@@ -43,9 +45,11 @@ mod store;
 mod world;
 
 pub use artifact::ARTIFACTS;
+pub use attempts::Met;
 pub use config::{UNIX_AT_START, config, hello, terms};
 pub use failing_disk::FailingDisk;
 pub use keys::{address_of, id_of, key, offer_of, renewed_offer_of, site_of};
+pub use nat::{Filter, Mapping, Router};
 pub use network::{Faults, Network, Turns};
 pub use peer::{Peer, PeerNo, Tally};
 pub use pipes::ideal;

@@ -1,6 +1,7 @@
 //! Kinds of events in a world.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use minimodel_swarm::machine::{Ask, Input, KeepOutcome, Req, Time};
@@ -72,6 +73,12 @@ pub(crate) enum Step {
     Drip(PeerNo, u64),
     /// Leaf hashes reached this end; true if they are right.
     LeavesIn(LinkNo, Side, Req, bool),
+    /// A packet of an attempt is sent: the first of a handshake, or one that only opens routers.
+    Sends(u64, bool),
+    /// It reaches the router of this peer, from this address.
+    Arrives(u64, PeerNo, SocketAddr, bool),
+    /// An attempt is given up.
+    Ends(u64),
     /// A hostile peer misbehaves.
     Mischief(LinkNo, Side),
     /// An action of the scenario.

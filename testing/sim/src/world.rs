@@ -8,6 +8,7 @@ use minimodel_swarm::machine::{Input, Terms, Time};
 use minimodel_wire::{CloseCode, Frame};
 
 use crate::artifact::{Artifact, artifact};
+use crate::attempts::Attempts;
 use crate::config::terms;
 use crate::keys::{address_of, id_of};
 use crate::network::{Faults, Network};
@@ -60,6 +61,7 @@ pub struct World {
     /// All peers by their numbers.
     pub peers: Vec<Peer>,
     pub(crate) paths: Paths,
+    pub(crate) attempts: Attempts,
     pub(crate) numbers: Numbers,
     /// The log.
     pub record: Record,
@@ -87,6 +89,7 @@ impl World {
             queue: Queue::default(),
             peers: Vec::new(),
             paths: Paths::default(),
+            attempts: Attempts::default(),
             numbers: Numbers::default(),
             record: Record::default(),
             rng: fastrand::Rng::with_seed(seed),

@@ -136,10 +136,10 @@ fn bitfield_cap_is_two_mebibytes_while_chunk_count_is_unknown() {
 // Rows: A3
 #[test]
 fn unknown_types_are_refused() {
-    for number in [0x0000, 0x000d, 0x7fff, 0xc000, 0xffff] {
+    for number in [0x0000, 0x0010, 0x7fff, 0xc000, 0xffff] {
         refused(&head(number, 0), DecodeError::UnknownFrame { number }, CloseCode::UnknownFrame);
     }
-    assert_eq!(DecodeError::UnknownFrame { number: 13 }.to_string(), "unknown frame 0x000d");
+    assert_eq!(DecodeError::UnknownFrame { number: 16 }.to_string(), "unknown frame 0x0010");
 }
 
 // Rows: A3

@@ -6,12 +6,12 @@
     reason = "clippy lets tests stop so, but not the functions they share"
 )]
 
+mod address_rules;
 mod bitfield;
 mod consent;
 mod decoder_rules;
 mod golden;
 mod identity;
-mod observed_rules;
 mod offer_rules;
 mod properties;
 mod request_rules;

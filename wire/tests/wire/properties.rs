@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use minimodel_wire::{
     Bitfield, ChunkHead, CloseCode, Consent, DecodeError, Decoder, Frame, Hello, LeavesHead, ManifestHead,
-    ManifestOnly, Offer, PeerId, Request, SignedOffer, limits,
+    ManifestOnly, Meeting, NoMeeting, Offer, PeerId, Request, SignedOffer, limits,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -61,13 +61,31 @@ fn frame() -> impl Strategy<Value = Frame> {
         (any::<std::net::IpAddr>(), 1..=u16::MAX)
             .prop_map(|(ip, port)| Frame::Observed { address: (ip, port).into() })
             .prop_filter("an address that can be seen", is_seen),
+        any::<[u8; 32]>().prop_map(|peer| Frame::Introduce { peer: PeerId(peer) }),
+        (
+            any::<[u8; 32]>(),
+            any::<bool>(),
+            0..=limits::MAX_MEET_DELAY,
+            any::<[u8; 4]>(),
+            (1..=u16::MAX, any::<u16>())
+        )
+            .prop_map(|(peer, answers, delay, ip, (port, offered_port))| {
+                let address = (ip, port).into();
+                Frame::Meet(Meeting { peer: PeerId(peer), address, offered_port, answers, delay })
+            })
+            .prop_filter("an address that can be seen", is_seen),
+        (any::<[u8; 32]>(), proptest::sample::select(&REASONS[..]))
+            .prop_map(|(peer, reason)| Frame::NoMeet { peer: PeerId(peer), reason }),
         limits::IGNORABLE_KINDS.prop_map(|kind| Frame::Ignored { kind }),
     ]
 }
 
+const REASONS: [NoMeeting; 4] =
+    [NoMeeting::NotConnected, NoMeeting::NotWilling, NoMeeting::Limit, NoMeeting::NoAddress];
+
 /// Whether packets can come from the observed address.
 fn is_seen(frame: &Frame) -> bool {
-    let Frame::Observed { address } = frame else { return true };
+    let (Frame::Observed { address } | Frame::Meet(Meeting { address, .. })) = frame else { return true };
     let ip = address.ip();
     let is_mapped = ip.to_canonical() != ip;
     !(ip.is_unspecified() || ip.is_multicast() || is_mapped || ip == std::net::Ipv4Addr::BROADCAST)
@@ -76,7 +94,7 @@ fn is_seen(frame: &Frame) -> bool {
 /// Bytes that look like frames: a plausible type and length, then anything.
 fn frame_like() -> impl Strategy<Value = Vec<u8>> {
     let body = prop_oneof![vec(any::<u8>(), 0..300), vec(0_u8..4, 0..40)];
-    vec((0_u16..14, body), 1..4).prop_map(|frames| {
+    vec((0_u16..17, body), 1..4).prop_map(|frames| {
         let raw = |(number, body): (u16, Vec<u8>)| {
             let len = u32::try_from(body.len()).expect("short");
             [&len.to_le_bytes()[..], &number.to_le_bytes(), &body].concat()

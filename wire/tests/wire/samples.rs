@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use minimodel_wire::{
     Bitfield, ChunkHead, CloseCode, Consent, Frame, Hello, KeyFault, LeavesHead, ManifestHead, ManifestOnly,
-    Offer, PeerId, Request, SignedOffer,
+    Meeting, NoMeeting, Offer, PeerId, Request, SignedOffer,
 };
 
 pub(crate) const SOFTWARE: &str = "minimodel/0.1.0";
@@ -34,6 +34,11 @@ pub(crate) fn some_bits() -> Bitfield {
     bits
 }
 
+fn meeting() -> Meeting {
+    let address = "203.0.113.9:4433".parse().expect("an address");
+    Meeting { peer: signed_offer().offer().peer, address, offered_port: 4434, answers: true, delay: 25 }
+}
+
 /// Every frame of the page, by the name of its block.
 pub(crate) fn frames() -> Vec<(&'static str, Frame)> {
     vec![
@@ -51,6 +56,9 @@ pub(crate) fn frames() -> Vec<(&'static str, Frame)> {
         ("peers", Frame::Peers { offers: vec![Bytes::from(signed_offer().to_bytes())] }),
         ("bye", Frame::Bye { code: CloseCode::BadChunk }),
         ("observed", Frame::Observed { address: "203.0.113.9:4433".parse().expect("an address") }),
+        ("introduce", Frame::Introduce { peer: signed_offer().offer().peer }),
+        ("meet", Frame::Meet(meeting())),
+        ("no-meet", Frame::NoMeet { peer: signed_offer().offer().peer, reason: NoMeeting::NotConnected }),
         ("ignored", Frame::Ignored { kind: 0x8001 }),
     ]
 }

@@ -146,6 +146,7 @@ impl Seeder {
         let settings = SeedSettings {
             manifest: self.manifest.clone(),
             publish: false,
+            members: Vec::new(),
             session: SessionSettings {
                 reports,
                 limits: SessionLimits { up: vec![RateLimit::new(Some(RATE))], ..SessionLimits::default() },

@@ -45,6 +45,7 @@ impl Stranger {
                 let settings = SeedSettings {
                     manifest,
                     publish: false,
+                    members: Vec::new(),
                     session: SessionSettings {
                         offer: Some(offer),
                         ..SessionSettings::new(software, 1, now())

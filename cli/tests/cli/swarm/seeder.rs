@@ -76,6 +76,7 @@ impl Seeder {
                 let settings = SeedSettings {
                     manifest,
                     publish: false,
+                    members: Vec::new(),
                     session: SessionSettings {
                         limits: SessionLimits {
                             up: vec![RateLimit::new(up_rate)],

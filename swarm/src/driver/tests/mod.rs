@@ -6,6 +6,7 @@ mod dial;
 mod idle;
 mod last;
 mod live;
+mod meeting;
 mod moved;
 mod path;
 mod quota;

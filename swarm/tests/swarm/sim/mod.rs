@@ -7,6 +7,7 @@ mod introductions;
 mod leavers;
 mod leechers;
 mod liars;
+mod meetings;
 mod mixes;
 mod movers;
 mod offers;

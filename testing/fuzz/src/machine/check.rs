@@ -32,7 +32,9 @@ impl World {
                 assert!(!self.banned.contains(&peer), "dials whom it banned");
                 assert!(pex_addresses.len() <= 2, "dials {pex_addresses:?} because others say so");
                 assert!(
-                    !(addresses.is_empty() && pex_addresses.is_empty()) && self.ours.contains(Consent::FETCH)
+                    !(addresses.is_empty() && pex_addresses.is_empty())
+                        && (self.ours.contains(Consent::FETCH)
+                            || self.ours.contains(Consent::SERVE | Consent::PUBLISH))
                 );
                 assert!(self.links.values().all(|link| link.peer != peer), "dials who is connected");
                 // A peer that dialed in and left while it was being dialed may be dialed once more.
@@ -41,6 +43,16 @@ impl World {
             Output::Send { conn, frame } => {
                 assert!(self.links.contains_key(&conn), "{frame:?} to {conn:?}, which is gone");
                 self.may_send(&frame);
+            }
+            Output::Introduce { sides: [asker, target] } => {
+                let both = [&asker, &target].map(|side| self.links.get(&side.conn).map(|link| link.peer));
+                assert!(both == [Some(asker.peer), Some(target.peer)] && asker.peer != target.peer);
+                assert!(self.ours.contains(Consent::PUBLISH), "introduces without consent");
+            }
+            Output::Meet { peer, .. } => {
+                assert!(!self.banned.contains(&peer), "meets whom it banned");
+                assert!(self.links.values().all(|link| link.peer != peer), "meets who is connected");
+                self.meetings.push_back(peer);
             }
             Output::TellObserved { conn } => {
                 let told = self.links.contains_key(&conn) && self.ours.contains(Consent::PUBLISH);

@@ -59,6 +59,7 @@ struct World {
     ours: Consent,
     links: BTreeMap<Conn, Link>,
     dials: VecDeque<PeerId>,
+    meetings: VecDeque<PeerId>,
     requests: BTreeMap<Req, (Conn, u32, Stage)>,
     /// Suppliers of the chunks that are being proven.
     suppliers: BTreeMap<Req, PeerId>,
@@ -121,6 +122,7 @@ impl World {
             ours,
             links: BTreeMap::new(),
             dials: VecDeque::new(),
+            meetings: VecDeque::new(),
             requests: BTreeMap::new(),
             suppliers: BTreeMap::new(),
             leaves: None,

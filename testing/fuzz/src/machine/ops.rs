@@ -5,7 +5,9 @@ use std::time::Duration;
 use minimodel_swarm::machine::{
     Ask, Conn, Input, KeepOutcome, LeavesOutcome, OfferVerdict, QuotaRefusal, Req, RequestFault, ServeOutcome,
 };
-use minimodel_wire::{Bitfield, CloseCode, Frame, ManifestOnly, PROTOCOL_VERSION, ResetCode};
+use minimodel_wire::{
+    Bitfield, CloseCode, Frame, ManifestOnly, Meeting, NoMeeting, PROTOCOL_VERSION, ResetCode,
+};
 
 use super::{Link, MAX_CONNS, Stage, World};
 use crate::handshake::bitfield;
@@ -77,7 +79,7 @@ impl World {
     /// The result of a dial: a connection, a failure, another key.
     fn dial_ends(&mut self, source: &mut Source<'_>) {
         let how = source.byte();
-        let Some(peer) = self.dials.pop_front() else { return };
+        let Some(peer) = self.dials.pop_front() else { return self.meeting_ends(how) };
         let code = CloseCode::ALL.get(usize::from(how)).copied();
         match (how >> 5, (0..8).find(|&n| samples::id(n) == peer)) {
             (0..=4, Some(n)) if self.links.len() < MAX_CONNS => {
@@ -94,8 +96,19 @@ impl World {
         }
     }
 
+    /// The end of a meeting: a connection that either side dialed, or nothing.
+    fn meeting_ends(&mut self, how: u8) {
+        let Some(peer) = self.meetings.pop_front() else { return };
+        match (0..8).find(|&n| samples::id(n) == peer) {
+            Some(n) if how < 128 && self.links.len() < MAX_CONNS => {
+                self.connect(n, how < 64);
+            }
+            _ => self.tell(Input::MeetingEnded { peer }),
+        }
+    }
+
     fn frame(&mut self, source: &mut Source<'_>) {
-        let (who, what, a) = (source.byte(), source.byte() % 19, source.byte());
+        let (who, what, a) = (source.byte(), source.byte() % 22, source.byte());
         let index = u32::from(a) % (CHUNKS + u32::from(a == 0xff));
         let frame = match what {
             0 => Frame::Hello(samples::hello(samples::consent(a))),
@@ -118,6 +131,15 @@ impl World {
             15 => Frame::Bye { code: CloseCode::ALL[usize::from(a) % CloseCode::ALL.len()] },
             16 => Frame::Ignored { kind: 0x8000 },
             17 => Frame::Observed { address: ([203, 0, 113, a], 4433).into() },
+            18 => Frame::Introduce { peer: samples::id(a & 7) },
+            19 => Frame::NoMeet { peer: samples::id(a & 7), reason: NoMeeting::NotConnected },
+            20 => Frame::Meet(Meeting {
+                peer: samples::id(a & 7),
+                address: ([203, 0, 113, a % 4], 4433).into(),
+                offered_port: u16::from(a % 3),
+                answers: a.is_multiple_of(2),
+                delay: u16::from(a),
+            }),
             _ => {
                 let swarm_id = [1 + a % 2; 32];
                 let (version, software) = (PROTOCOL_VERSION, "fuzz/1".to_owned());

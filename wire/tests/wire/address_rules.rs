@@ -1,4 +1,4 @@
-//! The rules of `Observed`.
+//! The rules of `Observed` and of introductions.
 
 use minimodel_wire::{AddressFault, CloseCode, DecodeError, Frame, FrameKind};
 
@@ -28,4 +28,25 @@ fn observed_address_is_one_from_which_packets_come() {
     refused(&raw(0x000c, &[5, 203, 0, 113, 9, 0x51, 0x11]), error, CloseCode::Malformed);
     let short = DecodeError::ShortBody { kind: FrameKind::Observed, offset: 1, len: 7 };
     refused(&raw(0x000c, &[6, 203, 0, 113, 9, 0x51, 0x11]), short, CloseCode::Malformed);
+}
+
+// Rows: H14
+#[test]
+fn introductions_have_one_spelling_and_no_address_for_nobody() {
+    let peer = [7; 32];
+    let meet = |flag: u8, delay: u16, address: &[u8]| {
+        raw(0x000e, &[&peer[..], &[flag], &delay.to_le_bytes(), address, &[0; 2]].concat())
+    };
+    let good = [4, 203, 0, 113, 9, 0x51, 0x11];
+    assert!(matches!(decode(&meet(1, 1_000, &good)), Ok(Some(Frame::Meet(_)))));
+    let malformed = |bytes: &[u8], error| refused(bytes, error, CloseCode::Malformed);
+    malformed(&meet(2, 0, &good), DecodeError::UnknownFlag { flag: 2 });
+    malformed(&meet(0, 1_001, &good), DecodeError::MeetDelay { ms: 1_001 });
+    malformed(&meet(0, 0, &[5]), DecodeError::AddressFamily { family: 5 });
+    let (address, fault) = ("224.0.0.1:1".parse().unwrap(), AddressFault::Multicast);
+    malformed(&meet(0, 0, &[4, 224, 0, 0, 1, 1, 0]), DecodeError::ObservedAddress { address, fault });
+    for reason in [0, 5] {
+        let bytes = raw(0x000f, &[&peer[..], &[reason]].concat());
+        malformed(&bytes, DecodeError::UnknownReason { reason });
+    }
 }

@@ -1,0 +1,130 @@
+//! Contacts: connections between two members that have every chunk, kept so that others can be introduced.
+//!
+//! A seeder behind a router is reached by those alone to whom a member introduces it, so it keeps the connections to a few members
+//! that it could dial itself, its *hosts*. A member keeps some such connections of others in turn. Over a contact nothing is asked
+//! for, and it is the first to give way to a newcomer.
+
+use minimodel_wire::Consent;
+
+use super::events::Conn;
+use super::peer::{Peer, Phase};
+use super::swarm::Swarm;
+
+/// Hosts that a seeder keeps: as many as must agree on the address at which it is seen.
+const HOSTS: usize = 2;
+/// Contacts of others that a member keeps.
+const OF_OTHERS: usize = 16;
+
+/// Returns true if neither side can ever want a chunk of the other.
+pub(super) fn is_useless(swarm: &Swarm, peer: &Peer) -> bool {
+    peer.phase == Phase::Ready && peer.announced.have.is_full() && swarm.chunks.is_complete()
+}
+
+/// Returns true if the user agreed to be introduced as a seeder, and to introduce others.
+fn is_member(swarm: &Swarm) -> bool {
+    swarm.config.consent.contains(Consent::SERVE | Consent::PUBLISH) && !swarm.stopping
+}
+
+/// Other members that we dialed, or that dialed us and are of no other use.
+fn others(swarm: &Swarm, dialed: bool) -> impl Iterator<Item = Conn> {
+    let counts = move |peer: &Peer| {
+        let publishes = peer.consent.contains(Consent::PUBLISH);
+        peer.dialed == dialed
+            && peer.phase == Phase::Ready
+            && publishes
+            && (dialed || is_useless(swarm, peer))
+    };
+    swarm.peers.iter().filter(move |(_, peer)| counts(peer)).map(|(&conn, _)| conn)
+}
+
+/// Hosts that a complete member lacks.
+pub(super) fn hosts_wanted(swarm: &Swarm) -> usize {
+    if is_member(swarm) && swarm.chunks.is_complete() {
+        HOSTS.saturating_sub(others(swarm, true).count())
+    } else {
+        0
+    }
+}
+
+/// Returns true if a connection of no other use is kept.
+pub(super) fn may_stay(swarm: &Swarm, conn: Conn) -> bool {
+    let Some(peer) = swarm.peers.get(&conn) else { return false };
+    let most = if peer.dialed { HOSTS } else { OF_OTHERS };
+    let before = others(swarm, peer.dialed).filter(|&other| other != conn).count();
+    is_member(swarm) && peer.consent.contains(Consent::SERVE | Consent::PUBLISH) && before < most
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use minimodel_wire::{Bitfield, CloseCode, Frame};
+
+    use super::super::events::Input;
+    use super::super::harness::{CHUNKS, Harness, SEED, id, offer_at};
+    use super::*;
+
+    const MEMBER: Consent = SEED;
+
+    fn seeder(consent: Consent) -> Harness {
+        Harness::new(consent, Bitfield::full(CHUNKS))
+    }
+
+    /// Seeders connect, or are dialed, and which connections are closed with `Done`.
+    fn closed(ours: Consent, theirs: Consent, dialed: bool, peers: u8) -> Vec<u64> {
+        let mut harness = seeder(ours);
+        for n in 1..=peers {
+            harness.connect(n.into(), n, dialed);
+            let hello = harness.hello(theirs);
+            harness.frame(n.into(), Frame::Hello(hello));
+            harness.frame(n.into(), Frame::Bitfield(Bitfield::full(CHUNKS)));
+        }
+        let closes = harness.closes().into_iter();
+        closes
+            .filter(|&(_, code)| code == CloseCode::Done || code == CloseCode::NoConsent)
+            .map(|(conn, _)| conn)
+            .collect()
+    }
+
+    #[test]
+    fn seeder_keeps_two_hosts_and_a_member_sixteen_contacts() {
+        let publishes = MEMBER | Consent::PUBLISH;
+        assert_eq!(closed(publishes, publishes, true, 4), [3, 4]);
+        assert_eq!(closed(publishes, publishes, false, 18), [17, 18]);
+    }
+
+    // Rows: H14
+    #[test]
+    fn without_consent_to_publish_two_seeders_part_at_once() {
+        let publishes = MEMBER | Consent::PUBLISH;
+        for (ours, theirs) in [(MEMBER, publishes), (publishes, MEMBER), (MEMBER, MEMBER)] {
+            assert_eq!(closed(ours, theirs, true, 1), [1], "{ours:?} {theirs:?}");
+            assert_eq!(closed(ours, theirs, false, 1), [1], "{ours:?} {theirs:?}");
+        }
+    }
+
+    #[test]
+    fn seeder_dials_two_of_the_members_it_was_given_and_no_more() {
+        let dialed = |consent| {
+            let mut harness = seeder(consent);
+            for n in 1..=4 {
+                harness.tell(Input::Source(offer_at(n, &format!("10.0.0.{n}:1"), 10_000)));
+            }
+            harness.wait(Duration::from_secs(1));
+            harness.dialed().len()
+        };
+        assert_eq!((dialed(MEMBER | Consent::PUBLISH), dialed(MEMBER)), (2, 0));
+    }
+
+    #[test]
+    fn host_that_parts_is_not_dialed_again() {
+        let mut harness = seeder(MEMBER | Consent::PUBLISH);
+        harness.tell(Input::Source(offer_at(1, "10.0.0.1:1", 10_000)));
+        harness.wait(Duration::from_secs(1));
+        assert_eq!(harness.dialed(), [id(1)]);
+        harness.connect(1, 1, true);
+        harness.tell(Input::Closed { conn: Conn(1), code: Some(CloseCode::Done) });
+        harness.wait(Duration::from_secs(600));
+        assert_eq!(harness.dialed(), []);
+    }
+}

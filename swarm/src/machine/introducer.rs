@@ -1,0 +1,262 @@
+//! Introductions by this member: two peers that are connected to it and not to each other each hear at which address it sees the
+//! other, so that both send there at once and each opens its router for the other (the idea of BEP 55, by key instead of address).
+//!
+//! Nothing but these addresses is passed on, and an address only if its owner has proved it to this member: the sender of
+//! `Introduce` cannot have packets sent to a third party.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use minimodel_wire::{Consent, Frame, NoMeeting, PeerId, limits};
+
+use super::events::{Conn, Output};
+use super::fault::Breach;
+use super::introductions::Side;
+use super::peer::{Peer, Phase};
+use super::standing::Standings;
+use super::swarm::Swarm;
+use super::time::Time;
+use super::window::Window;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Introductions that one key may ask for within a minute and within an hour.
+const OF_A_KEY: [u32; 2] = [4, 32];
+/// Introductions to one member within a minute, by keys that moved nothing; and the same again for those that did, so that
+/// throwaway keys use up nobody's.
+const TO_A_MEMBER: u32 = 8;
+/// All introductions within a minute; counted likewise.
+const OF_ALL: u32 = 256;
+/// Most keys that are remembered.
+const MAX_KEYS: usize = 1_024;
+
+/// What one key asked for, and how often it was asked for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    asked: [Window; 2],
+    wanted: [Window; 2],
+}
+
+/// The introductions that this member made lately.
+#[derive(Debug, Default)]
+pub(super) struct Introducer {
+    keys: BTreeMap<PeerId, Counts>,
+    /// When each pair was introduced.
+    pairs: BTreeMap<(PeerId, PeerId), Time>,
+    all: [Window; 2],
+}
+
+impl Introducer {
+    /// Answers an `Introduce`. Returns the breach if no honest program sends it.
+    pub(super) fn introduce(
+        &mut self,
+        swarm: &mut Swarm,
+        standings: &Standings,
+        conn: Conn,
+        wanted: PeerId,
+    ) -> Option<Breach> {
+        let asker = swarm.peers.get(&conn)?;
+        if !swarm.config.consent.contains(Consent::PUBLISH) || wanted == asker.id || wanted == swarm.config.me
+        {
+            return Some(Breach::WrongState);
+        }
+        let (id, has_moved) = (asker.id, standings.has_moved_bytes(asker));
+        let found = swarm.peers.primary(wanted).and_then(|target| Some((target, swarm.peers.get(&target)?)));
+        let verdict = match found.filter(|(_, peer)| peer.phase == Phase::Ready) {
+            None => Err(NoMeeting::NotConnected),
+            Some((_, target)) if !target.consent.contains(Consent::PUBLISH) => Err(NoMeeting::NotWilling),
+            // An address within one network leads to another host elsewhere.
+            Some((_, target)) if target.site.scope() != asker.site.scope() => Err(NoMeeting::NoAddress),
+            Some((conn, _)) => Ok(conn),
+        };
+        let verdict = verdict.and_then(|target| match self.take(swarm.now, id, wanted, has_moved) {
+            true => Ok(target),
+            false => Err(NoMeeting::Limit),
+        });
+        match verdict {
+            Ok(target) => {
+                let sides = sides_of(swarm, [conn, target])?;
+                swarm.push(Output::Introduce { sides });
+            }
+            Err(reason) => swarm.send(conn, Frame::NoMeet { peer: wanted, reason }),
+        }
+        None
+    }
+
+    /// Counts an introduction; returns false if there were too many.
+    fn take(&mut self, now: Time, asker: PeerId, wanted: PeerId, has_moved: bool) -> bool {
+        let class = usize::from(has_moved);
+        if self.keys.len() >= MAX_KEYS || self.pairs.len() >= MAX_KEYS {
+            self.keys.retain(|_, counts| !counts.asked[1].is_over(now, HOUR));
+            self.pairs.retain(|_, at| now.since(*at) < MINUTE);
+        }
+        let is_full = self.keys.len() >= MAX_KEYS || self.pairs.len() >= MAX_KEYS;
+        let pair = (asker.min(wanted), asker.max(wanted));
+        if is_full || self.pairs.get(&pair).is_some_and(|&at| now.since(at) < MINUTE) {
+            return false;
+        }
+        let mut asking = self.keys.get(&asker).copied().unwrap_or_default();
+        let mut asked_for = self.keys.get(&wanted).copied().unwrap_or_default();
+        let may = asking.asked[0].take(now, MINUTE, OF_A_KEY[0])
+            && asking.asked[1].take(now, HOUR, OF_A_KEY[1])
+            && asked_for.wanted[class].take(now, MINUTE, TO_A_MEMBER)
+            && self.all[class].take(now, MINUTE, OF_ALL);
+        if may {
+            self.keys.insert(asker, asking);
+            self.keys.insert(wanted, asked_for);
+            self.pairs.insert(pair, now);
+        }
+        may
+    }
+}
+
+/// The asker and the one that it asks for.
+fn sides_of(swarm: &Swarm, conns: [Conn; 2]) -> Option<[Side; 2]> {
+    let [asker, target] = [swarm.peers.get(&conns[0])?, swarm.peers.get(&conns[1])?];
+    let [first, second] = delays(asker.down.pace.rtt, target.down.pace.rtt);
+    let side = |conn, peer: &Peer, delay| Side {
+        conn,
+        peer: peer.id,
+        offered: peer.offer.as_ref().map(|offer| offer.offer().addresses.clone()).unwrap_or_default(),
+        answers: peer.consent.contains(Consent::SERVE),
+        delay,
+    };
+    Some([side(conns[0], asker, first), side(conns[1], target, second)])
+}
+
+/// How long each side waits, in milliseconds, the asker first. Their packets cross, so that neither arrives before the other side
+/// has sent its own: some routers take an early one for a connection of their own, and translate to another port from then on.
+fn delays(asker: Duration, target: Duration) -> [u16; 2] {
+    // Both are told now, and hear it after half their round trips.
+    let (asker, target) = (asker / 2, target / 2);
+    let both = [target.saturating_sub(asker), asker.saturating_sub(target)];
+    both.map(|delay| u16::try_from(delay.as_millis()).unwrap_or(u16::MAX).min(limits::MAX_MEET_DELAY))
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel_wire::{Bitfield, Meeting};
+
+    use super::super::events::Event;
+    use super::super::harness::{Harness, SEED, TAKE, all, having, id};
+    use super::*;
+
+    /// What a member answers and does when the first of its peers asks for the second.
+    fn asked(
+        consent: Consent,
+        of_second: Consent,
+        second_at: [u8; 4],
+        wanted: PeerId,
+    ) -> (Harness, Vec<Output>) {
+        let mut harness = Harness::new(consent, Bitfield::full(20));
+        harness.join(1, all(), having([]));
+        harness.join_from(2, second_at, of_second, having([]));
+        harness.said();
+        harness.frame(1, Frame::Introduce { peer: wanted });
+        let said = harness.said();
+        (harness, said)
+    }
+
+    fn refusal(said: &[Output]) -> Option<NoMeeting> {
+        said.iter().find_map(|output| match output {
+            Output::Send { frame: Frame::NoMeet { reason, .. }, .. } => Some(*reason),
+            _ => None,
+        })
+    }
+
+    const MEMBER: Consent = SEED;
+    const NEAR: [u8; 4] = [10, 2, 0, 1];
+
+    // Rows: H14
+    #[test]
+    fn two_members_are_told_of_each_other_and_nobody_else_is() {
+        let (_, said) = asked(MEMBER | Consent::PUBLISH, all(), NEAR, id(2));
+        let sides = said.iter().find_map(|output| match output {
+            Output::Introduce { sides } => Some(sides.clone()),
+            _ => None,
+        });
+        let sides = sides.expect("an introduction");
+        assert_eq!(sides.clone().map(|side| (side.conn, side.peer)), [(Conn(1), id(1)), (Conn(2), id(2))]);
+        let seen = "203.0.113.9:4433".parse().unwrap();
+        let [asker, target] = sides;
+        let told = asker.told_of(&target, seen);
+        let expected = Meeting { peer: id(2), address: seen, offered_port: 0, answers: true, delay: 0 };
+        assert_eq!(told, Frame::Meet(expected));
+        let mapped = Side { offered: vec!["203.0.113.9:1".parse().unwrap()], ..target };
+        assert!(matches!(asker.told_of(&mapped, seen), Frame::Meet(Meeting { offered_port: 1, .. })));
+        // A port of another host is none of its own.
+        let elsewhere = Side { offered: vec!["203.0.113.8:1".parse().unwrap()], ..mapped };
+        assert!(matches!(asker.told_of(&elsewhere, seen), Frame::Meet(Meeting { offered_port: 0, .. })));
+    }
+
+    // Rows: H14
+    #[test]
+    fn unknown_unwilling_or_distant_member_is_not_introduced() {
+        let publishes = MEMBER | Consent::PUBLISH;
+        let cases = [
+            (all(), NEAR, id(3), NoMeeting::NotConnected),
+            (TAKE, NEAR, id(2), NoMeeting::NotWilling),
+            (all(), [8, 8, 4, 4], id(2), NoMeeting::NoAddress),
+        ];
+        for (consent, at, wanted, reason) in cases {
+            let (_, said) = asked(publishes, consent, at, wanted);
+            assert_eq!(refusal(&said), Some(reason));
+            assert!(!said.iter().any(|output| matches!(output, Output::Introduce { .. })));
+        }
+    }
+
+    // Rows: H14
+    #[test]
+    fn question_that_no_honest_program_asks_ends_the_connection() {
+        let publishes = MEMBER | Consent::PUBLISH;
+        for (consent, wanted) in [(MEMBER, id(2)), (publishes, id(1)), (publishes, id(100))] {
+            let (_, said) = asked(consent, all(), NEAR, wanted);
+            let struck = |output: &Output| {
+                matches!(output, Output::Event(Event::Struck { breach: Breach::WrongState, .. }))
+            };
+            assert!(said.iter().any(struck), "{consent:?} {wanted}");
+        }
+    }
+
+    // Rows: H14
+    #[test]
+    fn a_pair_is_introduced_once_a_minute_and_a_key_asks_four_times() {
+        let mut introducer = Introducer::default();
+        let at = |second| Time::after_start(Duration::from_secs(second));
+        let mut take = |second, asker, wanted| introducer.take(at(second), id(asker), id(wanted), false);
+        assert_eq!([take(0, 1, 2), take(0, 1, 2), take(0, 2, 1)], [true, false, false]);
+        assert_eq!([3, 4, 5, 6].map(|wanted| take(0, 1, wanted)), [true, true, true, false]);
+        assert!(take(60, 2, 1) && take(60, 1, 6));
+        let hour = (2..60).flat_map(|minute| (0..4).map(move |n| (minute, n)));
+        let introduced = hour.filter(|&(minute, n)| take(minute * 60, 1, 10 + n)).count();
+        assert_eq!(introduced, OF_A_KEY[1] as usize - 5);
+    }
+
+    // Rows: H14
+    #[test]
+    fn a_thousand_that_ask_at_once_are_bounded() {
+        let mut introducer = Introducer::default();
+        let key = |n: u32| {
+            let mut key = [1; 32];
+            key[..4].copy_from_slice(&n.to_le_bytes());
+            PeerId(key)
+        };
+        let now = Time::after_start(Duration::from_secs(5));
+        let to_one = (1..1_000).filter(|&n| introducer.take(now, key(n), key(0), false)).count();
+        assert_eq!(to_one, TO_A_MEMBER as usize);
+        let in_all =
+            (0..5_000).filter(|&n| introducer.take(now, key(10_000 + n), key(20_000 + n), false)).count();
+        assert_eq!(in_all + to_one, OF_ALL as usize);
+        assert!(introducer.take(now, key(90_000), key(0), true), "one that moved bytes");
+        assert!(introducer.keys.len() <= MAX_KEYS && introducer.pairs.len() <= MAX_KEYS);
+    }
+
+    #[test]
+    fn packets_of_both_sides_cross_whatever_their_distance() {
+        let ms = Duration::from_millis;
+        assert_eq!(delays(ms(40), ms(40)), [0, 0]);
+        assert_eq!(delays(ms(20), ms(120)), [50, 0]);
+        assert_eq!(delays(ms(120), ms(20)), [0, 50]);
+        assert_eq!(delays(ms(10), ms(60_000)), [limits::MAX_MEET_DELAY, 0]);
+    }
+}

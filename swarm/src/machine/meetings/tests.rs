@@ -1,0 +1,220 @@
+use minimodel_wire::Bitfield;
+
+use super::super::events::Input;
+use super::super::harness::{CHUNKS, Harness, SEED, TAKE, all, having, id, offer_at};
+use super::*;
+
+const PUBLIC: [u8; 4] = [8, 8, 4, 4];
+const SEEN: &str = "9.9.9.9:4433";
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// A fetch that knows peer 9, which does not answer, and is connected to these members.
+fn fetch(members: u8) -> Harness {
+    let mut harness = Harness::new(all(), having([]));
+    for n in 1..=members {
+        harness.join_from(n, [8, 8, n, 4], all(), Bitfield::full(CHUNKS));
+    }
+    harness.tell(Input::Source(offer_at(9, SEEN, 10_000)));
+    harness.said();
+    harness
+}
+
+/// The members that are asked for an introduction, since the last call.
+fn asked(harness: &mut Harness) -> Vec<u64> {
+    let question = |output| match output {
+        Output::Send { conn, frame: Frame::Introduce { peer } } => {
+            assert_eq!(peer, id(9));
+            Some(conn.0)
+        }
+        _ => None,
+    };
+    harness.said().into_iter().filter_map(question).collect()
+}
+
+fn meeting(peer: u8, address: &str) -> Meeting {
+    let address = address.parse().unwrap();
+    Meeting { peer: id(peer), address, offered_port: 0, answers: true, delay: 20 }
+}
+
+/// The addresses at which peers are met, since the last call.
+fn met(harness: &mut Harness) -> Vec<String> {
+    let meet = |output| match output {
+        Output::Meet { addresses, .. } => Some(addresses),
+        _ => None,
+    };
+    let addresses = harness.said().into_iter().filter_map(meet).flatten();
+    addresses.map(|address| address.to_string()).collect()
+}
+
+fn refuse(harness: &mut Harness, conn: u64, reason: NoMeeting) {
+    harness.frame(conn, Frame::NoMeet { peer: id(9), reason });
+}
+
+#[test]
+fn member_is_asked_once_a_dial_is_silent_for_half_a_second() {
+    let mut harness = fetch(1);
+    harness.wait(Duration::from_millis(499));
+    assert_eq!(asked(&mut harness), [0; 0]);
+    harness.wait(Duration::from_millis(1));
+    assert_eq!(asked(&mut harness), [1]);
+    let mut answers = fetch(1);
+    answers.wait(Duration::from_millis(300));
+    answers.connect(9, 9, true);
+    answers.wait(seconds(5));
+    assert_eq!(asked(&mut answers), [0; 0]);
+}
+
+#[test]
+fn four_members_are_asked_one_after_the_other_and_then_none() {
+    let mut harness = fetch(6);
+    harness.wait(seconds(1));
+    assert_eq!(asked(&mut harness), [1]);
+    // One says no, one says nothing, and an answer that comes too late is not heard.
+    refuse(&mut harness, 1, NoMeeting::NotConnected);
+    assert_eq!(asked(&mut harness), [2]);
+    harness.wait(ANSWER);
+    assert_eq!(asked(&mut harness), [3]);
+    refuse(&mut harness, 2, NoMeeting::Limit);
+    assert_eq!(asked(&mut harness), [0; 0]);
+    refuse(&mut harness, 3, NoMeeting::NoAddress);
+    assert_eq!(asked(&mut harness), [4]);
+    refuse(&mut harness, 4, NoMeeting::NotConnected);
+    let not_met = Event::NotMet { peer: id(9), why: NotMet::NobodyKnowsIt };
+    assert!(harness.events().contains(&not_met));
+    let fails = |harness: &mut Harness| {
+        harness.tell(Input::DialFailed { peer: id(9), wrong_key: None, code: None });
+        harness.wait(seconds(90));
+    };
+    fails(&mut harness);
+    assert_eq!(asked(&mut harness), [0; 0], "dials go on, questions do not");
+    harness.wait(FORGETS);
+    fails(&mut harness);
+    assert_eq!(asked(&mut harness)[..1], [1]);
+}
+
+#[test]
+fn peer_that_will_not_be_found_is_not_asked_for_elsewhere() {
+    let mut harness = fetch(3);
+    harness.wait(seconds(1));
+    harness.said();
+    refuse(&mut harness, 1, NoMeeting::NotWilling);
+    assert_eq!(harness.events(), [Event::NotMet { peer: id(9), why: NotMet::NotWilling }]);
+    harness.wait(seconds(60));
+    assert_eq!(asked(&mut harness), [0; 0]);
+}
+
+#[test]
+fn second_meeting_follows_after_a_minute_without_a_dial_between() {
+    let mut harness = fetch(1);
+    let meets = |harness: &mut Harness| {
+        harness.said();
+        harness.frame(1, Frame::Meet(meeting(9, SEEN)));
+        assert_eq!(met(harness), [SEEN]);
+        harness.wait(seconds(5));
+        harness.tell(Input::DialFailed { peer: id(9), wrong_key: None, code: None });
+        harness.said();
+        harness.tell(Input::MeetingEnded { peer: id(9) });
+        assert_eq!(harness.events()[..1], [Event::NotMet { peer: id(9), why: NotMet::NothingCame }]);
+    };
+    harness.wait(seconds(1));
+    meets(&mut harness);
+    harness.wait(SECOND_AFTER - seconds(1));
+    assert_eq!(harness.dialed(), []);
+    harness.wait(seconds(2));
+    assert_eq!(asked(&mut harness), [1]);
+    meets(&mut harness);
+    harness.wait(seconds(300));
+    assert_eq!(asked(&mut harness), [0; 0]);
+}
+
+// Rows: H14
+#[test]
+fn who_is_met_for_others_is_one_that_may_come_and_is_not_here() {
+    let told = |consent, change: &dyn Fn(&mut Harness), meeting: Meeting| {
+        let mut harness = Harness::new(consent, Bitfield::full(CHUNKS));
+        harness.join_from(1, PUBLIC, all(), having([]));
+        change(&mut harness);
+        harness.said();
+        harness.frame(1, Frame::Meet(meeting));
+        met(&mut harness)
+    };
+    let publishes = SEED | Consent::PUBLISH;
+    assert_eq!(told(publishes, &|_| {}, meeting(9, SEEN)), [SEEN]);
+    let mapped = Meeting { offered_port: 4434, ..meeting(9, SEEN) };
+    assert_eq!(told(publishes, &|_| {}, mapped), [SEEN, "9.9.9.9:4434"]);
+    // From here a private address leads to another host.
+    for address in ["10.0.0.9:1", "127.0.0.1:1", "100.64.0.1:1"] {
+        assert_eq!(told(publishes, &|_| {}, meeting(9, address)), [""; 0], "{address}");
+    }
+    assert_eq!(told(publishes, &|harness| harness.ban(9), meeting(9, SEEN)), [""; 0]);
+    assert_eq!(told(publishes, &|_| {}, meeting(100, SEEN)), [""; 0], "ourselves");
+    let joined = |harness: &mut Harness| harness.join(9, TAKE, having([]));
+    assert_eq!(told(publishes, &joined, meeting(9, SEEN)), [""; 0]);
+    let closed = |harness: &mut Harness| {
+        let allow = Some([id(1)].into());
+        harness.tell(Input::Controls(super::super::Controls { allow, ..Default::default() }));
+    };
+    assert_eq!(told(publishes, &closed, meeting(9, SEEN)), [""; 0]);
+    // One that only fetches is met by nobody else's wish.
+    assert_eq!(told(TAKE | Consent::PUBLISH, &|_| {}, meeting(9, SEEN)), [""; 0]);
+}
+
+// Rows: H14
+#[test]
+fn meetings_for_others_are_few_for_each_address_and_in_all() {
+    let mut harness = Harness::new(SEED | Consent::PUBLISH, Bitfield::full(CHUNKS));
+    harness.join_from(1, PUBLIC, all(), having([]));
+    let mut told = |n: u8, address: &str| {
+        harness.said();
+        harness.frame(1, Frame::Meet(meeting(n, address)));
+        let met = met(&mut harness).len();
+        harness.tell(Input::MeetingEnded { peer: id(n) });
+        met
+    };
+    let at_one: usize = (10..20).map(|n| told(n, SEEN)).sum();
+    assert_eq!(at_one, AT_AN_ADDRESS as usize);
+    let others: usize = (20..60).map(|n| told(n, &format!("7.7.{n}.7:1"))).sum();
+    assert!(others + at_one <= OF_OTHERS as usize, "{others}");
+    let mut harness = Harness::new(SEED | Consent::PUBLISH, Bitfield::full(CHUNKS));
+    harness.join_from(1, PUBLIC, all(), having([]));
+    let mut to_a_network = 0;
+    for n in 10..200 {
+        harness.said();
+        harness.frame(1, Frame::Meet(meeting(n, &format!("7.7.7.{n}:1"))));
+        to_a_network += met(&mut harness).len();
+        harness.tell(Input::MeetingEnded { peer: id(n) });
+        harness.wait(seconds(15));
+    }
+    // An hour's worth for one network, as for passed-on offers.
+    assert_eq!(to_a_network, 16);
+}
+
+// Rows: H14
+#[test]
+fn word_to_meet_that_was_not_asked_for_ends_the_connection() {
+    let mut harness = Harness::new(TAKE, having([]));
+    harness.join_from(1, PUBLIC, all(), Bitfield::full(CHUNKS));
+    harness.said();
+    harness.frame(1, Frame::Meet(meeting(9, SEEN)));
+    let struck = Event::Struck { peer: id(1), breach: Breach::WrongState };
+    assert_eq!(harness.events()[..1], [struck]);
+}
+
+// Rows: H14
+#[test]
+fn member_that_was_asked_may_name_no_other_peer_to_a_taker() {
+    let mut harness = Harness::new(TAKE, having([]));
+    harness.join_from(1, PUBLIC, all(), Bitfield::full(CHUNKS));
+    harness.tell(Input::Source(offer_at(9, SEEN, 10_000)));
+    harness.wait(seconds(1));
+    assert_eq!(asked(&mut harness), [1]);
+    harness.frame(1, Frame::Meet(meeting(8, "7.7.7.7:1")));
+    assert_eq!(met(&mut harness), [""; 0]);
+    harness.frame(1, Frame::Meet(meeting(9, SEEN)));
+    assert_eq!(met(&mut harness), [SEEN]);
+    harness.connect(9, 9, true);
+    assert!(harness.events().contains(&Event::Met { peer: id(9), by: id(1) }));
+}
