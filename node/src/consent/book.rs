@@ -145,6 +145,8 @@ impl ConsentBook {
     ///
     /// An invalid grant, a full or damaged log, or a disk error; then none of the grants stands.
     pub fn grant_all(&mut self, new: &[NewGrant], now_unix: u64) -> Result<Vec<u64>, ConsentError> {
+        // Nothing is made on the disk for what is no grant whatever else is granted.
+        new.iter().try_for_each(|new| check::grant(new, now_unix))?;
         if new.is_empty() {
             return Ok(Vec::new());
         }

@@ -78,7 +78,7 @@ pub enum NotAGrant {
 }
 
 /// Validates a grant by itself, whatever else is granted.
-fn grant(new: &NewGrant, now_unix: u64) -> Result<(), NotAGrant> {
+pub(super) fn grant(new: &NewGrant, now_unix: u64) -> Result<(), NotAGrant> {
     let actions: BTreeSet<Action> = new.actions.iter().copied().collect();
     if actions.is_empty() {
         return Err(NotAGrant::Nothing);

@@ -102,13 +102,13 @@ impl Links {
         self.note_dial(peer, task);
     }
 
-    /// Meets a peer that a member introduced; the task reports the connection, or that the meeting is over.
-    pub(super) fn meet(&mut self, peer: PeerId, at: Rendezvous, tasks: &mut Tasks) {
+    /// Meets a peer that the member `by` introduced; the task reports the connection, or that the meeting is over.
+    pub(super) fn meet(&mut self, peer: PeerId, by: PeerId, at: Rendezvous, tasks: &mut Tasks) {
         let meeting = self.dialer.clone().meet(peer, at);
         let task = tasks.report(async move {
             match meeting.await {
                 Some(connection) => dialed(connection, peer),
-                None => TaskMessage::Input(Input::MeetingEnded { peer }),
+                None => TaskMessage::Input(Input::MeetingEnded { peer, by }),
             }
         });
         self.note_dial(peer, task);

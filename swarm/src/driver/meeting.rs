@@ -11,8 +11,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::dial::Dialer;
 use super::transport::Path;
 
-/// How long both sides try: the user hears within five seconds that there is no way.
-const MEETS: Duration = Duration::from_millis(4_800);
+/// How long both sides try: with the half second in which the dial was silent, the user hears within five seconds that there is no
+/// way.
+const MEETS: Duration = Duration::from_millis(4_300);
 /// Packets that only open a router: one at once, the others in steady intervals.
 const PUNCHES: u32 = 16;
 const BETWEEN_PUNCHES: Duration = Duration::from_millis(125);

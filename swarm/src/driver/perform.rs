@@ -26,8 +26,8 @@ impl Session {
                 links.dial(peer, addresses, pex_addresses, tasks);
             }
             Output::Send { conn, frame } => links.send(conn, &frame),
-            Output::Meet { peer, addresses, dials, delay } => {
-                links.meet(peer, Rendezvous { addresses, dials, delay }, tasks);
+            Output::Meet { peer, by, addresses, dials, delay } => {
+                links.meet(peer, by, Rendezvous { addresses, dials, delay }, tasks);
             }
             Output::Introduce { sides } => links.introduce(&sides),
             Output::TellObserved { conn } => links.tell_observed(conn),

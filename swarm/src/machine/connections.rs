@@ -33,6 +33,7 @@ impl Machine {
         if let Some(code) = refusal.filter(|_| !is_guest) {
             self.swarm.push(Output::Close { conn, code });
             if dialed {
+                self.meetings.forget(id);
                 self.dialer.disconnected(&mut self.swarm, id);
             }
             return;
@@ -57,7 +58,7 @@ impl Machine {
         }
         peer.down.disallowed = !self.swarm.config.controls.may_fetch_from(id);
         peer.up.disallowed = !self.swarm.config.controls.lets_in(id);
-        self.meetings.connected(&mut self.swarm, &mut self.dialer, id);
+        self.meetings.connected(&mut self.swarm, id);
         self.swarm.peers.insert(conn, peer, place);
         if dialed {
             self.say_hello(conn);

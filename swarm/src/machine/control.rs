@@ -49,7 +49,7 @@ impl Machine {
             }
             Frame::Meet(meeting) => {
                 let Self { meetings, swarm, dialer, .. } = self;
-                let breach = meetings.meet(swarm, dialer, conn, &meeting);
+                let breach = meetings.meet(swarm, &dialer.sources, conn, &meeting);
                 breach.into_iter().for_each(|breach| self.breach(conn, breach));
             }
             Frame::NoMeet { peer, reason } => {

@@ -115,8 +115,8 @@ impl Machine {
             Input::DialFailed { peer, wrong_key, code } => {
                 self.dialer.dial_failed(&mut self.swarm, peer, wrong_key, code);
             }
-            Input::MeetingEnded { peer } => {
-                self.meetings.ended(&mut self.swarm, &mut self.dialer, peer);
+            Input::MeetingEnded { peer, by } => {
+                self.meetings.ended(&mut self.swarm, &mut self.dialer.sources, peer, by);
             }
             Input::Closed { conn, code } => self.closed(conn, code),
             Input::Frame { conn, frame } => self.frame(conn, frame),

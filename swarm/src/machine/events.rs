@@ -48,6 +48,8 @@ pub enum Input {
     MeetingEnded {
         /// The peer that was to be met.
         peer: PeerId,
+        /// The member that introduced it.
+        by: PeerId,
     },
     /// The connection is gone, with the peer's application code where it gave one.
     Closed {
@@ -218,7 +220,9 @@ pub enum Output {
     Meet {
         /// The key to expect.
         peer: PeerId,
-        /// Where a member sees it, and at most one more address of the same host.
+        /// The member that introduces it.
+        by: PeerId,
+        /// Where that member sees it, and at most one more address of the same host.
         addresses: Vec<SocketAddr>,
         /// Whether it answers connections.
         dials: bool,

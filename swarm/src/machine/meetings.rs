@@ -1,7 +1,8 @@
 //! Introductions of this member: whom it asks for one when a dial is silent, and what it does when a member names it one.
 //!
 //! A member that introduces may lie, and so may the peer that it names: what is sent to the address of a `Meet` is bounded for each
-//! address, each network and in all, as for the addresses of passed-on offers, and is a few packets of a few bytes.
+//! address, each network and in all, as for the addresses of passed-on offers, and is a few packets of a few bytes. Each bound stands
+//! twice: for the word of members that we asked or dialed, and for that of all others, who use up nobody else's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -9,12 +10,13 @@ use std::time::Duration;
 
 use minimodel_wire::{Consent, Frame, Meeting, NoMeeting, PeerId};
 
-use super::dialing::Dialer;
 use super::events::{Conn, Event, Output};
 use super::fault::Breach;
 use super::introductions::NotMet;
 use super::peer::{Peer, Phase};
+use super::reach::Reach;
 use super::site::Scope;
+use super::sources::Sources;
 use super::swarm::Swarm;
 use super::time::Time;
 use super::window::Window;
@@ -32,8 +34,7 @@ const SECOND_AFTER: Duration = Duration::from_secs(65);
 const LASTS: Duration = Duration::from_secs(20);
 /// After this time a peer that could not be met is asked for again.
 const FORGETS: Duration = Duration::from_secs(600);
-/// Meetings that others ask for within a minute, by the word of members that dialed us; and the same again by that of those that we
-/// dialed, whom a stranger does not choose.
+/// Meetings that others ask for within a minute.
 const OF_OTHERS: u32 = 8;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Meetings at one address within [`FORGETS`].
@@ -48,8 +49,8 @@ enum Stage {
     Silent(Time),
     /// A member was asked at this time.
     Asked(Conn, Time),
-    /// Both sides send.
-    Meeting,
+    /// Both sides send, by the word of this member.
+    Meeting(PeerId),
     /// The second round begins at this time.
     Waits(Time),
     /// It could not be met.
@@ -62,8 +63,9 @@ struct Wanted {
     stage: Stage,
     /// The first meeting led to nothing.
     is_second: bool,
-    /// Members that were asked for this meeting.
+    /// Members that were asked for this meeting, and for the first: one that lies is not the first to be asked again.
     asked: BTreeSet<PeerId>,
+    asked_before: BTreeSet<PeerId>,
     /// The last change.
     at: Time,
 }
@@ -74,12 +76,40 @@ pub(super) struct Meetings {
     wanted: BTreeMap<PeerId, Wanted>,
     /// Connected peers that a member introduced, and that member.
     introduced: BTreeMap<PeerId, PeerId>,
-    /// Meetings under way: who introduces, and where.
-    under_way: BTreeMap<PeerId, (PeerId, Vec<SocketAddr>)>,
+    /// Meetings under way, of a peer by the word of a member.
+    under_way: BTreeMap<(PeerId, PeerId), Trial>,
+    /// By the word of members that we neither asked nor dialed, and of the others.
+    bounds: [Bounds; 2],
+    has_asked: bool,
+}
+
+/// The addresses of a meeting, and the bounds against which they count.
+#[derive(Debug)]
+struct Trial {
+    addresses: Vec<SocketAddr>,
+    class: usize,
+}
+
+/// What is sent because members say so.
+#[derive(Debug, Default)]
+struct Bounds {
     /// How often each address was met lately.
     addresses: BTreeMap<SocketAddr, Window>,
-    of_others: [Window; 2],
-    has_asked: bool,
+    reach: Reach,
+    of_others: Window,
+}
+
+impl Bounds {
+    /// Counts a meeting at this address; returns false if there were too many.
+    fn take(&mut self, now: Time, address: SocketAddr) -> bool {
+        if self.addresses.len() >= MOST {
+            self.addresses.retain(|_, window| !window.is_over(now, FORGETS));
+        }
+        let is_room = self.addresses.len() < MOST || self.addresses.contains_key(&address);
+        is_room
+            && self.addresses.entry(address).or_default().take(now, FORGETS, AT_AN_ADDRESS)
+            && self.reach.take(now, address)
+    }
 }
 
 impl Meetings {
@@ -91,19 +121,41 @@ impl Meetings {
                 stage: Stage::Silent(now + SILENT),
                 is_second: false,
                 asked: BTreeSet::new(),
+                asked_before: BTreeSet::new(),
                 at: now,
             });
         }
     }
 
     /// Notes that a peer is connected, and tells who introduced it, if it was met.
-    pub(super) fn connected(&mut self, swarm: &mut Swarm, dialer: &mut Dialer, peer: PeerId) {
-        self.wanted.remove(&peer);
-        if let Some((by, addresses)) = self.under_way.remove(&peer) {
-            addresses.into_iter().for_each(|address| dialer.reach.give_back(address));
+    pub(super) fn connected(&mut self, swarm: &mut Swarm, peer: PeerId) {
+        let asked = self.wanted.remove(&peer).map(|wanted| wanted.stage);
+        let met = self.remove(peer);
+        // Of several, the one that was asked.
+        let by = met.iter().find(|&&by| asked == Some(Stage::Meeting(by))).or(met.first()).copied();
+        if let Some(by) = by {
             self.introduced.insert(peer, by);
             swarm.event(Event::Met { peer, by });
         }
+    }
+
+    /// Ends all meetings of a peer, which answered, and returns who introduced it.
+    fn remove(&mut self, peer: PeerId) -> Vec<PeerId> {
+        let met: Vec<PeerId> =
+            self.under_way.keys().filter(|(met, _)| *met == peer).map(|&(_, by)| by).collect();
+        for &by in &met {
+            if let Some(Trial { addresses, class }) = self.under_way.remove(&(peer, by)) {
+                let reach = &mut self.bounds[class].reach;
+                addresses.into_iter().for_each(|address| reach.give_back(address));
+            }
+        }
+        met
+    }
+
+    /// Forgets a peer whose connection was not taken. The driver tells of no other end of its meeting.
+    pub(super) fn forget(&mut self, peer: PeerId) {
+        self.wanted.remove(&peer);
+        self.remove(peer);
     }
 
     /// Notes that a peer is connected no more.
@@ -121,7 +173,7 @@ impl Meetings {
         let due = |wanted: &Wanted| match wanted.stage {
             Stage::Silent(at) | Stage::Waits(at) => Some(at),
             Stage::Asked(_, at) => Some(at + ANSWER),
-            Stage::Meeting | Stage::Over => None,
+            Stage::Meeting(_) | Stage::Over => None,
         };
         self.wanted.values().filter_map(due).min()
     }
@@ -135,7 +187,7 @@ impl Meetings {
         let is_due = |wanted: &Wanted| match wanted.stage {
             Stage::Silent(at) | Stage::Waits(at) => at <= now,
             Stage::Asked(_, at) => at + ANSWER <= now,
-            Stage::Meeting | Stage::Over => false,
+            Stage::Meeting(_) | Stage::Over => false,
         };
         let due: Vec<PeerId> =
             self.wanted.iter().filter(|(_, wanted)| is_due(wanted)).map(|(&peer, _)| peer).collect();
@@ -145,6 +197,10 @@ impl Meetings {
     /// Asks the next member for an introduction to this peer.
     fn ask_next(&mut self, swarm: &mut Swarm, peer: PeerId) {
         let now = swarm.now;
+        if !swarm.wants_chunks() {
+            self.wanted.remove(&peer);
+            return;
+        }
         let Some(wanted) = self.wanted.get_mut(&peer) else { return };
         wanted.at = now;
         let may_ask = |one: &&Peer| {
@@ -153,8 +209,9 @@ impl Meetings {
         };
         // One that we dialed is reached by others too.
         let others = swarm.peers.iter().filter(|(_, one)| may_ask(one));
-        let next = others.min_by_key(|&(&conn, one)| (!one.dialed, conn)).map(|(&conn, one)| (conn, one.id));
-        match next.filter(|_| wanted.asked.len() < MOST_ASKED && swarm.wants_chunks()) {
+        let rank = |one: &Peer| (wanted.asked_before.contains(&one.id), !one.dialed);
+        let next = others.min_by_key(|&(&conn, one)| (rank(one), conn)).map(|(&conn, one)| (conn, one.id));
+        match next.filter(|_| wanted.asked.len() < MOST_ASKED) {
             Some((conn, member)) => {
                 wanted.asked.insert(member);
                 wanted.stage = Stage::Asked(conn, now);
@@ -193,17 +250,18 @@ impl Meetings {
     pub(super) fn meet(
         &mut self,
         swarm: &mut Swarm,
-        dialer: &mut Dialer,
+        sources: &Sources,
         conn: Conn,
         meeting: &Meeting,
     ) -> Option<Breach> {
         let (now, peer) = (swarm.now, meeting.peer);
         let from = swarm.peers.get(&conn)?;
-        let (by, nearest, class) = (from.id, from.site.scope(), usize::from(from.dialed));
+        let (by, nearest) = (from.id, from.site.scope());
         let is_asked = self
             .wanted
             .get(&peer)
             .is_some_and(|wanted| matches!(wanted.stage, Stage::Asked(asked, _) if asked == conn));
+        let class = usize::from(is_asked || from.dialed);
         let publishes = swarm.config.consent.contains(Consent::PUBLISH);
         if !publishes && !self.has_asked {
             return Some(Breach::WrongState);
@@ -212,30 +270,35 @@ impl Meetings {
         let is_welcome = if is_asked { controls.may_fetch_from(peer) } else { controls.lets_in(peer) };
         if peer == swarm.config.me
             || swarm.peers.is_connected(peer)
-            || self.under_way.contains_key(&peer)
+            || self.under_way.contains_key(&(peer, by))
             || swarm.stopping
             || !is_welcome
-            || dialer.sources.is_banned(peer, now)
+            || sources.is_banned(peer, now)
             // From here it would lead to another host.
             || Scope::of(meeting.address.ip()) < nearest
-            || !(is_asked || (publishes && swarm.serves() && self.of_others[class].take(now, MINUTE, OF_OTHERS)))
         {
+            return None;
+        }
+        let bounds = &mut self.bounds[class];
+        let may_take_part = publishes && swarm.serves();
+        let takes_part = is_asked || (may_take_part && bounds.of_others.take(now, MINUTE, OF_OTHERS));
+        if !takes_part {
             return None;
         }
         let ports = [meeting.address.port(), meeting.offered_port];
         let addresses = ports.into_iter().filter(|&port| port != 0);
         let addresses = addresses.map(|port| SocketAddr::new(meeting.address.ip(), port));
-        let may_send = |at: &SocketAddr| self.may_meet_at(now, *at) && dialer.reach.take(now, *at);
-        let addresses: Vec<SocketAddr> = addresses.filter(may_send).collect();
+        let addresses: Vec<SocketAddr> = addresses.filter(|&at| bounds.take(now, at)).collect();
         if addresses.is_empty() {
             return None;
         }
         if let Some(wanted) = self.wanted.get_mut(&peer).filter(|_| is_asked) {
-            (wanted.stage, wanted.at) = (Stage::Meeting, now);
+            (wanted.stage, wanted.at) = (Stage::Meeting(by), now);
         }
-        self.under_way.insert(peer, (by, addresses.clone()));
+        self.under_way.insert((peer, by), Trial { addresses: addresses.clone(), class });
         swarm.push(Output::Meet {
             peer,
+            by,
             addresses,
             dials: meeting.answers,
             delay: Duration::from_millis(meeting.delay.into()),
@@ -243,32 +306,29 @@ impl Meetings {
         None
     }
 
-    /// Counts a meeting at this address; returns false if there were too many.
-    fn may_meet_at(&mut self, now: Time, address: SocketAddr) -> bool {
-        if self.addresses.len() >= MOST {
-            self.addresses.retain(|_, window| !window.is_over(now, FORGETS));
-        }
-        let is_room = self.addresses.len() < MOST || self.addresses.contains_key(&address);
-        is_room && self.addresses.entry(address).or_default().take(now, FORGETS, AT_AN_ADDRESS)
-    }
-
     /// Handles the end of a meeting in which neither side heard the other.
-    pub(super) fn ended(&mut self, swarm: &mut Swarm, dialer: &mut Dialer, peer: PeerId) {
+    pub(super) fn ended(&mut self, swarm: &mut Swarm, sources: &mut Sources, peer: PeerId, by: PeerId) {
         let now = swarm.now;
-        if self.under_way.remove(&peer).is_none() {
+        if self.under_way.remove(&(peer, by)).is_none() {
             return;
         }
-        let Some(wanted) = self.wanted.get_mut(&peer).filter(|wanted| wanted.stage == Stage::Meeting) else {
-            return;
-        };
+        let wanted = self.wanted.get_mut(&peer).filter(|wanted| wanted.stage == Stage::Meeting(by));
+        let Some(wanted) = wanted else { return };
         if wanted.is_second {
             self.give_up(swarm, peer, NotMet::NothingCame);
             return;
         }
         let second = now + SECOND_AFTER;
-        *wanted = Wanted { stage: Stage::Waits(second), is_second: true, asked: BTreeSet::new(), at: now };
+        let asked_before = std::mem::take(&mut wanted.asked);
+        *wanted = Wanted {
+            stage: Stage::Waits(second),
+            is_second: true,
+            asked: BTreeSet::new(),
+            asked_before,
+            at: now,
+        };
         // Routers are to forget what came before; and no dial comes before the second meeting, either.
-        dialer.sources.wait_until(peer, second + LASTS);
+        sources.wait_until(peer, second + LASTS);
         swarm.event(Event::NotMet { peer, why: NotMet::NothingCame });
     }
 }

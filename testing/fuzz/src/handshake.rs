@@ -180,7 +180,9 @@ impl Harness {
         let same = Hello { consent: theirs, software: hello.software.clone(), ..samples::hello(theirs) };
         let helps =
             |giver: Consent, taker: Consent| giver.contains(Consent::SERVE) && taker.contains(Consent::FETCH);
-        *hello == same && (helps(self.ours, theirs) || helps(theirs, self.ours))
+        let introduces = |side: Consent| side.contains(Consent::SERVE | Consent::PUBLISH);
+        let is_contact = introduces(self.ours) && introduces(theirs);
+        *hello == same && (is_contact || helps(self.ours, theirs) || helps(theirs, self.ours))
     }
 
     fn ask(&mut self, source: &mut Source<'_>) {

@@ -13,22 +13,23 @@ use crate::peer::PeerNo;
 /// When a dial sends its first packets, in milliseconds: at once, and as QUIC repeats them at the first round trip that it assumes.
 pub(crate) const DIALS: [u64; 3] = [0, 1_000, 3_000];
 /// The same in a meeting.
-pub(crate) const MEETS: [u64; 5] = [0, 300, 900, 2_100, 4_500];
+pub(crate) const MEETS: [u64; 4] = [0, 300, 900, 2_100];
 /// Packets that only open a router, and their distance.
 pub(crate) const PUNCHES: u64 = 16;
 pub(crate) const BETWEEN_PUNCHES: u64 = 125;
 /// When a dial, and a meeting, is given up.
 pub(crate) const DIAL_ENDS: Duration = Duration::from_millis(4_500);
-pub(crate) const MEETING_ENDS: Duration = Duration::from_millis(4_800);
+pub(crate) const MEETING_ENDS: Duration = Duration::from_millis(4_300);
 
 /// A dial or a meeting that is under way.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Attempt {
     pub(crate) no: PeerNo,
     pub(crate) run: u32,
     pub(crate) peer: PeerId,
     pub(crate) to: SocketAddr,
-    pub(crate) is_meeting: bool,
+    /// Who introduces the two; `None`: it is a dial.
+    pub(crate) by: Option<PeerId>,
 }
 
 /// The routers of a world, and what is tried through them.

@@ -3,7 +3,7 @@
 use minimodel_swarm::machine::{Breach, Event, Input, KeepOutcome, OfferVerdict, Output, Req};
 use minimodel_wire::Frame;
 
-use crate::attempts::Met;
+use crate::attempts::{Attempt, Met};
 use crate::connections::{conn_of, end_of};
 use crate::hostile::Mischief;
 use crate::peer::{Download, LinkNo, PeerNo};
@@ -167,7 +167,12 @@ impl World {
             Output::Dial { peer, addresses, pex_addresses } => {
                 self.dial(no, peer, &[addresses, pex_addresses].concat());
             }
-            Output::Meet { peer, addresses, dials, delay } => self.meet(no, peer, &addresses, dials, delay),
+            Output::Meet { peer, by, addresses, dials, delay } => {
+                let run = self.peers[no].process.run;
+                for to in addresses {
+                    self.meet(Attempt { no, run, peer, by: Some(by), to }, dials, delay);
+                }
+            }
             Output::Introduce { sides } => self.introduce(no, sides),
             Output::Send { conn, frame } => self.send(no, conn, frame),
             Output::TellObserved { conn } => {

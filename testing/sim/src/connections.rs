@@ -262,7 +262,8 @@ impl World {
 
     /// Dials a peer through the routers.
     pub(crate) fn dial_through(&mut self, no: PeerNo, peer: PeerId, to: SocketAddr) {
-        let id = self.attempt(no, peer, to, false);
+        let run = self.peers[no].process.run;
+        let id = self.attempt(Attempt { no, run, peer, to, by: None });
         for after in DIALS {
             self.queue.push(self.now + ms(after), Step::Sends(id, true));
         }
@@ -270,21 +271,8 @@ impl World {
     }
 
     /// Meets a peer through the routers.
-    pub(crate) fn meet(
-        &mut self,
-        no: PeerNo,
-        peer: PeerId,
-        addresses: &[SocketAddr],
-        dials: bool,
-        delay: Duration,
-    ) {
-        for &to in addresses {
-            self.meet_at(no, peer, to, dials, delay);
-        }
-    }
-
-    fn meet_at(&mut self, no: PeerNo, peer: PeerId, to: SocketAddr, dials: bool, delay: Duration) {
-        let id = self.attempt(no, peer, to, true);
+    pub(crate) fn meet(&mut self, meeting: Attempt, dials: bool, delay: Duration) {
+        let id = self.attempt(meeting);
         let start = self.now + delay;
         for punch in 0..PUNCHES {
             self.queue.push(start + ms(punch * BETWEEN_PUNCHES), Step::Sends(id, false));
@@ -295,9 +283,9 @@ impl World {
         self.queue.push(start + MEETING_ENDS, Step::Ends(id));
     }
 
-    fn attempt(&mut self, no: PeerNo, peer: PeerId, to: SocketAddr, is_meeting: bool) -> u64 {
-        let (id, run) = (self.numbers.next(), self.peers[no].process.run);
-        self.attempts.under_way.insert(id, Attempt { no, run, peer, to, is_meeting });
+    fn attempt(&mut self, attempt: Attempt) -> u64 {
+        let id = self.numbers.next();
+        self.attempts.under_way.insert(id, attempt);
         id
     }
 
@@ -336,13 +324,12 @@ impl World {
 
     /// An attempt is given up.
     pub(crate) fn ends(&mut self, id: u64) {
-        let Some(Attempt { no, run, peer, is_meeting, .. }) = self.attempts.under_way.remove(&id) else {
+        let Some(Attempt { no, run, peer, by, .. }) = self.attempts.under_way.remove(&id) else {
             return;
         };
-        let input = if is_meeting {
-            Input::MeetingEnded { peer }
-        } else {
-            Input::DialFailed { peer, wrong_key: None, code: None }
+        let input = match by {
+            Some(by) => Input::MeetingEnded { peer, by },
+            None => Input::DialFailed { peer, wrong_key: None, code: None },
         };
         self.queue.push(self.now, Step::Tell(no, run, input));
     }

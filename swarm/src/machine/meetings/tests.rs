@@ -116,7 +116,7 @@ fn second_meeting_follows_after_a_minute_without_a_dial_between() {
         harness.wait(seconds(5));
         harness.tell(Input::DialFailed { peer: id(9), wrong_key: None, code: None });
         harness.said();
-        harness.tell(Input::MeetingEnded { peer: id(9) });
+        harness.tell(Input::MeetingEnded { peer: id(9), by: id(1) });
         assert_eq!(harness.events()[..1], [Event::NotMet { peer: id(9), why: NotMet::NothingCame }]);
     };
     harness.wait(seconds(1));
@@ -171,7 +171,7 @@ fn meetings_for_others_are_few_for_each_address_and_in_all() {
         harness.said();
         harness.frame(1, Frame::Meet(meeting(n, address)));
         let met = met(&mut harness).len();
-        harness.tell(Input::MeetingEnded { peer: id(n) });
+        harness.tell(Input::MeetingEnded { peer: id(n), by: id(1) });
         met
     };
     let at_one: usize = (10..20).map(|n| told(n, SEEN)).sum();
@@ -185,7 +185,7 @@ fn meetings_for_others_are_few_for_each_address_and_in_all() {
         harness.said();
         harness.frame(1, Frame::Meet(meeting(n, &format!("7.7.7.{n}:1"))));
         to_a_network += met(&mut harness).len();
-        harness.tell(Input::MeetingEnded { peer: id(n) });
+        harness.tell(Input::MeetingEnded { peer: id(n), by: id(1) });
         harness.wait(seconds(15));
     }
     // An hour's worth for one network, as for passed-on offers.
@@ -217,4 +217,40 @@ fn member_that_was_asked_may_name_no_other_peer_to_a_taker() {
     assert_eq!(met(&mut harness), [SEEN]);
     harness.connect(9, 9, true);
     assert!(harness.events().contains(&Event::Met { peer: id(9), by: id(1) }));
+}
+
+// Rows: H14
+#[test]
+fn false_words_of_one_member_leave_the_meeting_of_another() {
+    let mut harness = fetch(2);
+    harness.wait(seconds(1));
+    assert_eq!(asked(&mut harness), [1]);
+    // The second one names the peer elsewhere, uses up the address, and what is done for others.
+    harness.frame(2, Frame::Meet(meeting(9, "7.7.7.7:1")));
+    for n in 20..40 {
+        harness.frame(2, Frame::Meet(meeting(n, SEEN)));
+    }
+    harness.said();
+    harness.frame(1, Frame::Meet(meeting(9, SEEN)));
+    assert_eq!(met(&mut harness), [SEEN]);
+    // Its meeting ends first, and is not that of the member that was asked.
+    harness.tell(Input::MeetingEnded { peer: id(9), by: id(2) });
+    assert_eq!(harness.events(), []);
+    harness.connect(9, 9, true);
+    assert!(harness.events().contains(&Event::Met { peer: id(9), by: id(1) }));
+}
+
+// Rows: H14
+#[test]
+fn member_whose_word_led_to_nothing_is_asked_last_next_time() {
+    let mut harness = fetch(2);
+    harness.wait(seconds(1));
+    harness.frame(1, Frame::Meet(meeting(9, "7.7.7.7:1")));
+    harness.said();
+    harness.wait(seconds(5));
+    harness.tell(Input::DialFailed { peer: id(9), wrong_key: None, code: None });
+    harness.tell(Input::MeetingEnded { peer: id(9), by: id(1) });
+    harness.said();
+    harness.wait(SECOND_AFTER + seconds(1));
+    assert_eq!(asked(&mut harness), [2]);
 }

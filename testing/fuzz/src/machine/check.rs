@@ -49,10 +49,10 @@ impl World {
                 assert!(both == [Some(asker.peer), Some(target.peer)] && asker.peer != target.peer);
                 assert!(self.ours.contains(Consent::PUBLISH), "introduces without consent");
             }
-            Output::Meet { peer, .. } => {
+            Output::Meet { peer, by, .. } => {
                 assert!(!self.banned.contains(&peer), "meets whom it banned");
                 assert!(self.links.values().all(|link| link.peer != peer), "meets who is connected");
-                self.meetings.push_back(peer);
+                self.meetings.push_back((peer, by));
             }
             Output::TellObserved { conn } => {
                 let told = self.links.contains_key(&conn) && self.ours.contains(Consent::PUBLISH);

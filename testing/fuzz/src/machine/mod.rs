@@ -59,7 +59,7 @@ struct World {
     ours: Consent,
     links: BTreeMap<Conn, Link>,
     dials: VecDeque<PeerId>,
-    meetings: VecDeque<PeerId>,
+    meetings: VecDeque<(PeerId, PeerId)>,
     requests: BTreeMap<Req, (Conn, u32, Stage)>,
     /// Suppliers of the chunks that are being proven.
     suppliers: BTreeMap<Req, PeerId>,

@@ -98,12 +98,12 @@ impl World {
 
     /// The end of a meeting: a connection that either side dialed, or nothing.
     fn meeting_ends(&mut self, how: u8) {
-        let Some(peer) = self.meetings.pop_front() else { return };
+        let Some((peer, by)) = self.meetings.pop_front() else { return };
         match (0..8).find(|&n| samples::id(n) == peer) {
             Some(n) if how < 128 && self.links.len() < MAX_CONNS => {
                 self.connect(n, how < 64);
             }
-            _ => self.tell(Input::MeetingEnded { peer }),
+            _ => self.tell(Input::MeetingEnded { peer, by }),
         }
     }
 
