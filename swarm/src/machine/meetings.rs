@@ -34,6 +34,8 @@ const SECOND_AFTER: Duration = Duration::from_secs(65);
 const LASTS: Duration = Duration::from_secs(20);
 /// After this time a peer that could not be met is asked for again.
 const FORGETS: Duration = Duration::from_secs(600);
+/// The same for one that no member was connected to: it may only have come a moment too late.
+const MAY_COME: Duration = Duration::from_secs(60);
 /// Meetings that others ask for within a minute.
 const OF_OTHERS: u32 = 8;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -53,8 +55,8 @@ enum Stage {
     Meeting(PeerId),
     /// The second round begins at this time.
     Waits(Time),
-    /// It could not be met.
-    Over,
+    /// It could not be met, and is not asked for until this time.
+    Over(Time),
 }
 
 /// An introduction that this member asks for.
@@ -66,8 +68,6 @@ struct Wanted {
     /// Members that were asked for this meeting, and for the first: one that lies is not the first to be asked again.
     asked: BTreeSet<PeerId>,
     asked_before: BTreeSet<PeerId>,
-    /// The last change.
-    at: Time,
 }
 
 /// Introductions that this member asks for, and meetings.
@@ -115,14 +115,13 @@ impl Bounds {
 impl Meetings {
     /// Notes that a peer is dialed: if it stays silent, a member is asked for an introduction.
     pub(super) fn dialed(&mut self, now: Time, peer: PeerId) {
-        self.wanted.retain(|_, wanted| wanted.stage != Stage::Over || now.since(wanted.at) < FORGETS);
+        self.wanted.retain(|_, wanted| !matches!(wanted.stage, Stage::Over(until) if until <= now));
         if self.wanted.len() < MOST {
             self.wanted.entry(peer).or_insert_with(|| Wanted {
                 stage: Stage::Silent(now + SILENT),
                 is_second: false,
                 asked: BTreeSet::new(),
                 asked_before: BTreeSet::new(),
-                at: now,
             });
         }
     }
@@ -173,7 +172,7 @@ impl Meetings {
         let due = |wanted: &Wanted| match wanted.stage {
             Stage::Silent(at) | Stage::Waits(at) => Some(at),
             Stage::Asked(_, at) => Some(at + ANSWER),
-            Stage::Meeting(_) | Stage::Over => None,
+            Stage::Meeting(_) | Stage::Over(_) => None,
         };
         self.wanted.values().filter_map(due).min()
     }
@@ -187,7 +186,7 @@ impl Meetings {
         let is_due = |wanted: &Wanted| match wanted.stage {
             Stage::Silent(at) | Stage::Waits(at) => at <= now,
             Stage::Asked(_, at) => at + ANSWER <= now,
-            Stage::Meeting(_) | Stage::Over => false,
+            Stage::Meeting(_) | Stage::Over(_) => false,
         };
         let due: Vec<PeerId> =
             self.wanted.iter().filter(|(_, wanted)| is_due(wanted)).map(|(&peer, _)| peer).collect();
@@ -202,7 +201,6 @@ impl Meetings {
             return;
         }
         let Some(wanted) = self.wanted.get_mut(&peer) else { return };
-        wanted.at = now;
         let may_ask = |one: &&Peer| {
             let publishes = one.consent.contains(Consent::PUBLISH);
             one.phase == Phase::Ready && publishes && one.id != peer && !wanted.asked.contains(&one.id)
@@ -228,7 +226,8 @@ impl Meetings {
 
     fn give_up(&mut self, swarm: &mut Swarm, peer: PeerId, why: NotMet) {
         if let Some(wanted) = self.wanted.get_mut(&peer) {
-            (wanted.stage, wanted.at) = (Stage::Over, swarm.now);
+            let rests = if why == NotMet::NobodyKnowsIt { MAY_COME } else { FORGETS };
+            wanted.stage = Stage::Over(swarm.now + rests);
             swarm.event(Event::NotMet { peer, why });
         }
     }
@@ -293,7 +292,7 @@ impl Meetings {
             return None;
         }
         if let Some(wanted) = self.wanted.get_mut(&peer).filter(|_| is_asked) {
-            (wanted.stage, wanted.at) = (Stage::Meeting(by), now);
+            wanted.stage = Stage::Meeting(by);
         }
         self.under_way.insert((peer, by), Trial { addresses: addresses.clone(), class });
         swarm.push(Output::Meet {
@@ -320,13 +319,8 @@ impl Meetings {
         }
         let second = now + SECOND_AFTER;
         let asked_before = std::mem::take(&mut wanted.asked);
-        *wanted = Wanted {
-            stage: Stage::Waits(second),
-            is_second: true,
-            asked: BTreeSet::new(),
-            asked_before,
-            at: now,
-        };
+        *wanted =
+            Wanted { stage: Stage::Waits(second), is_second: true, asked: BTreeSet::new(), asked_before };
         // Routers are to forget what came before; and no dial comes before the second meeting, either.
         sources.wait_until(peer, second + LASTS);
         swarm.event(Event::NotMet { peer, why: NotMet::NothingCame });
