@@ -62,6 +62,10 @@ impl Watcher for Printer {
                     self.note(format!("resuming: {have} of {chunks} chunks are here and proven"));
                 }
             }
+            Event::EarlierPeers { peers } => {
+                let peers = if peers == 1 { "a peer".to_owned() } else { format!("{peers} peers") };
+                self.note(format!("asking {peers} that gave chunks of it to this machine before"));
+            }
             Event::Whole { path } => {
                 self.note(format!("already here, and every check passed: {}", escape::path(&path)));
             }

@@ -100,6 +100,11 @@ pub enum Event {
         /// Recorded chunks that are not good on the disk.
         lost: u32,
     },
+    /// Peers that gave chunks in earlier runs are dialed first.
+    EarlierPeers {
+        /// Their number.
+        peers: usize,
+    },
     /// The transfer begins: peers are dialed or awaited.
     Started,
     /// The transfer is paused: it has no connection, and its files are closed.

@@ -25,7 +25,7 @@ function doing(it) {
 }
 
 /** By which way a peer was found. @param {Api.Peer} it */
-const found = (it) => it.found === 'introduced' ? html` introduced by ${brief(it.introduced_by ?? '')}` : it.found === 'passed-on' && ' through a member';
+const found = (it) => it.found === 'introduced' ? html` introduced by ${brief(it.introduced_by ?? '')}` : it.found === 'earlier' ? ' known from before' : it.found === 'passed-on' && ' through a member';
 
 /** @param {{ peers: Api.Peer[] }} props */
 export function Peers({ peers }) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use minimodel::consent::RunConsent;
 use minimodel::publishers::SignerVerdict;
-use minimodel::transfer::{OtherManifest, Target};
+use minimodel::transfer::{self, OtherManifest, Target};
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
@@ -71,12 +71,23 @@ pub(super) fn ask(
     }
     let beside = target.other_manifest(&plan.manifest);
     subject.extend(beside.map(|other| ("beside it".to_owned(), describe(&other, &plan.manifest))));
-    for (number, offer) in plan.sources.iter().enumerate() {
+    let (before, members): (Vec<_>, Vec<_>) =
+        transfer::earlier_peers(&context.home, &plan.manifest, &plan.sources)
+            .into_iter()
+            .partition(|it| it.was_named);
+    let named = plan.sources.iter().map(|offer| (offer, ""));
+    let named = named.chain(before.iter().map(|it| (&it.offer, ", as before")));
+    let at = |(offer, remark): (&SignedOffer, &str)| {
         let addresses: Vec<String> = offer.offer().addresses.iter().map(ToString::to_string).collect();
-        let label = if number == 0 { "peers" } else { "" };
-        subject
-            .push((label.to_owned(), format!("{} at {}", offer.offer().peer.short(), addresses.join(", "))));
+        format!("{} at {}{remark}", offer.offer().peer.short(), addresses.join(", "))
+    };
+    let mut peers: Vec<String> = named.map(at).collect();
+    if !members.is_empty() {
+        let members = members.len();
+        peers.push(format!("with `publish` also those met before: {members}"));
     }
+    let label = |number| if number == 0 { "peers".to_owned() } else { String::new() };
+    subject.extend(peers.into_iter().enumerate().map(|(number, peer)| (label(number), peer)));
     let required = needed(plan.transfer);
     let advance = plan.advance.as_ref().map(|advance| advance.counting(Some(&verdict), required));
     if plan.consent.is_some() || matches!(advance, Some(Ok(_))) {

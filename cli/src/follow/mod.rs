@@ -117,6 +117,10 @@ impl Follower {
                 let fields = json!({"have": have, "chunks": chunks, "lost": lost, "publisher": publisher});
                 printer.event("resumed", fields)?;
             }
+            Event::EarlierPeers { peers } => {
+                printer.tell(Event::EarlierPeers { peers });
+                printer.event("earlier-peers", json!({"peers": peers}))?;
+            }
             Event::Offer { offer, .. } => {
                 if let Some(path) = &self.offer_out {
                     let written = output_file::write(path, format!("{offer}\n").as_bytes());

@@ -65,7 +65,8 @@ pub(super) fn tell(printer: &Printer, event: &Event) -> Result<(), Failure> {
             printer.note(format!("peer {} could not be met: {why}", peer.short()));
             ("peer-not-met", json!({"peer": peer.to_string(), "reason": why.to_string()}))
         }
-        Event::Chunk { .. }
+        Event::Offered(_)
+        | Event::Chunk { .. }
         | Event::Uploaded { .. }
         | Event::NothingGood
         | Event::Complete

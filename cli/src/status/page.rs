@@ -112,6 +112,7 @@ impl Page {
         let found = match peer.found {
             FoundBy::Introduced => ", introduced",
             FoundBy::PassedOn => ", found through a member",
+            FoundBy::Earlier => ", known from before",
             FoundBy::Came | FoundBy::Named => "",
         };
         format!("{name}  in {down}, out {up}, {:.0} ms{found}{cause}", peer.rtt_ms)

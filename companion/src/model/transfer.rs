@@ -221,6 +221,8 @@ pub enum FoundBy {
     Came,
     /// The user named it by an offer.
     Named,
+    /// It gave chunks of this artifact in an earlier run.
+    Earlier,
     /// A member passed its offer on.
     PassedOn,
     /// A member introduced it: neither could have dialed the other without.
@@ -232,6 +234,7 @@ impl From<Found> for FoundBy {
         match found {
             Found::Came => Self::Came,
             Found::Named => Self::Named,
+            Found::Earlier => Self::Earlier,
             Found::PassedOn => Self::PassedOn,
             Found::Introduced(_) => Self::Introduced,
         }

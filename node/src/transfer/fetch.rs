@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use minimodel_swarm::driver::{FetchSettings, Fetched, Fetching, SessionLimits, SessionSettings};
+use minimodel_swarm::machine::EarlierPeer;
 use minimodel_swarm::store::{Opener, Part, RealDisk, RepairIf, Resumed, StoreError};
 use minimodel_wire::{Consent, PeerId, SignedOffer};
 use tokio::sync::oneshot;
 
+use super::earlier::{EarlierPeers, Helpers, earlier_peers};
 use super::end::{End, FetchedFile};
 use super::error::TransferError;
 use super::import::{self, ImportError, Imported};
@@ -75,7 +77,8 @@ fn prepare(run: &Run, plan: &FetchPlan) -> Result<Found, FetchError> {
     if let Some(existing) = target.existing(run, &plan.manifest)? {
         return Ok(Found::Whole(Box::new(import::already_there(run, plan, &existing)?)));
     }
-    if plan.sources.is_empty() && plan.options.endpoint.listen.is_none() {
+    let is_alone = plan.sources.is_empty() && plan.options.endpoint.listen.is_none();
+    if is_alone && earlier_of(run, plan).is_empty() {
         return Err(FetchError::NoPeers);
     }
     if !target.is_receipt_beside {
@@ -104,6 +107,13 @@ fn tell_resumed(run: &Run, plan: &FetchPlan, resumed: &Resumed) {
         chunks: plan.manifest.chunk_count(),
         lost: resumed.lost,
     });
+}
+
+/// Peers of earlier runs that may be dialed with the consents of this one.
+fn earlier_of(run: &Run, plan: &FetchPlan) -> Vec<EarlierPeer> {
+    let mut earlier = earlier_peers(&run.home, &plan.manifest, &plan.sources);
+    earlier.retain(|it| it.was_named || plan.consents.permits(Action::Publish));
+    earlier
 }
 
 /// Longest wait for an ended transfer of this process whose disk work still holds the partial file.
@@ -160,12 +170,20 @@ impl Transfer<'_> {
         let serves = self.plan.consents.permits(Action::Serve).then_some(*manifest.swarm_id());
         self.run.with_network(&self.plan.options.endpoint, self.identity, serves, |network| {
             let named: Vec<PeerId> = self.plan.sources.iter().map(|source| source.offer().peer).collect();
+            let earlier = earlier_of(self.run, self.plan);
+            if !earlier.is_empty() {
+                self.run.tell(Event::EarlierPeers { peers: earlier.len() });
+            }
+            let now_named = self.plan.sources.iter().cloned();
+            let known = now_named.map(|offer| EarlierPeer { offer, was_named: true });
+            let helpers = Helpers::new(self.run.watcher.clone(), known.chain(earlier.iter().cloned()));
             let activity = self.plan.activity;
+            let told_to = Run { watcher: helpers.clone(), ..self.run.clone() };
             let (told, mut reports) =
-                Reports::start(self.run, network.is_shared(), activity, manifest, &named)?;
+                Reports::start(&told_to, network.is_shared(), activity, manifest, &named)?;
             let offer = serves.map(|swarm| endpoint::offer(network.node(), swarm)).transpose();
             let offer = offer.map_err(TransferError::from)?;
-            let settings = self.settings(offer.clone(), told)?;
+            let settings = FetchSettings { earlier, ..self.settings(offer.clone(), told)? };
             let fetching = {
                 let _within = network.enter();
                 let fetching = network.node().fetch(settings, self.part.clone(), resumed);
@@ -177,6 +195,9 @@ impl Transfer<'_> {
             }
             let end = self.conclude(network, &mut reports, fetching);
             reports.end();
+            if let Some(book) = EarlierPeers::of(&self.run.home, manifest.swarm_id()) {
+                helpers.remember(&book, now_unix());
+            }
             end
         })
     }

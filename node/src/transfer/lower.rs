@@ -195,6 +195,19 @@ pub use minimodel_swarm::driver::RateLimit;
 /// ```
 pub use minimodel_swarm::driver::Served;
 
+/// A peer that gave chunks of an artifact in an earlier run.
+///
+/// ```
+/// use minimodel::transfer::EarlierPeer;
+///
+/// // Those that the user had named need no more consent than to fetch.
+/// let to_dial = |known: Vec<EarlierPeer>, may_publish: bool| -> Vec<minimodel::SignedOffer> {
+///     known.into_iter().filter(|it| it.was_named || may_publish).map(|it| it.offer).collect()
+/// };
+/// assert_eq!(to_dial(Vec::new(), true), []);
+/// ```
+pub use minimodel_swarm::machine::EarlierPeer;
+
 /// The order of chunks in the [`FetchOptions`](super::FetchOptions).
 ///
 /// ```

@@ -6,6 +6,7 @@
 mod addresses;
 mod consents;
 mod control;
+mod earlier;
 mod end;
 mod endpoint;
 mod error;
@@ -33,14 +34,15 @@ use minimodel_verifier::verify::Verified;
 
 pub use consents::{Consents, MissingConsent, ShareConsents};
 pub use control::{Control, Limits};
+pub use earlier::earlier_peers;
 pub use end::{End, FetchedFile, RepairedFile};
 pub use endpoint::Endpoint;
 pub use error::TransferError;
 pub use fetch::run as fetch;
 pub use import::{ImportError, Imported, Summary};
 pub use lower::{
-    Account, ChunkMap, Congestion, Controls, Direction, DriverError, Order, PeerShare, QuotaGate,
-    QuotaRefusal, RateLimit, ReceiptError, RepairIf, Served, Similarity, StoreError, Supplied,
+    Account, ChunkMap, Congestion, Controls, Direction, DriverError, EarlierPeer, Order, PeerShare,
+    QuotaGate, QuotaRefusal, RateLimit, ReceiptError, RepairIf, Served, Similarity, StoreError, Supplied,
 };
 pub use offer::{UnusableOffer, check_offer, read_offer};
 pub use plan::{FetchError, FetchOptions, FetchPlan, STALL_TIMEOUT};

@@ -42,6 +42,7 @@ impl EventLimiter {
             | Event::Complete
             | Event::Exhausted => return true,
             Event::Banned { peer, .. } | Event::WrongKey { expected: peer, .. } => (*peer, true),
+            Event::Offered(offer) => (offer.offer().peer, false),
             Event::Joined { peer, .. }
             | Event::Left { peer, .. }
             | Event::Refused { peer, .. }

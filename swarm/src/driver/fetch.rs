@@ -107,6 +107,7 @@ impl Node {
                 chunk_maps: common.chunk_maps,
             },
         )?;
+        settings.earlier.into_iter().for_each(|peer| session.tell(Input::Earlier(peer)));
         for offer in settings.sources {
             session.tell(Input::Source(offer));
         }

@@ -8,7 +8,7 @@ use minimodel_verifier::{Manifest, Report as CheckReport};
 use minimodel_wire::{Consent, PeerId, SignedOffer};
 
 use super::settings::SessionSettings;
-use crate::machine::{Event, Order};
+use crate::machine::{EarlierPeer, Event, Order};
 use crate::store::Supplied;
 
 /// A fetch ends, resumable, when no byte came for this long, unless the caller says otherwise.
@@ -23,6 +23,8 @@ pub struct FetchSettings {
     pub consent: Consent,
     /// Offers of the peers to begin with.
     pub sources: Vec<SignedOffer>,
+    /// Peers that helped in earlier runs.
+    pub earlier: Vec<EarlierPeer>,
     /// Order of requests.
     pub order: Order,
     /// The fetch ends, resumable, when no byte came for this long.
@@ -44,6 +46,7 @@ impl FetchSettings {
             manifest,
             consent: Consent::FETCH,
             sources,
+            earlier: Vec::new(),
             order: Order::default(),
             stall_timeout: STALL_TIMEOUT,
             listening: false,

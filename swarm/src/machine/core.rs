@@ -109,6 +109,7 @@ impl Machine {
         self.swarm.now = now;
         match input {
             Input::Source(offer) => self.dialer.add_source(&mut self.swarm, &offer),
+            Input::Earlier(peer) => self.dialer.add_earlier(&self.swarm, &peer),
             Input::Connected { conn, peer, site, dialed } => {
                 self.connected(conn, Arrival { id: peer, site, dialed });
             }
@@ -220,6 +221,7 @@ impl Machine {
             Some(by) => Found::Introduced(by),
             None if !peer.dialed => Found::Came,
             None if self.dialer.sources.is_by_user(peer.id) => Found::Named,
+            None if self.dialer.sources.is_earlier(peer.id) => Found::Earlier,
             None => Found::PassedOn,
         };
         Some(state)

@@ -5,10 +5,10 @@ use std::time::Duration;
 use minimodel_wire::{CloseCode, PeerId, SignedOffer};
 
 use super::contacts;
-use super::events::{Event, Output};
+use super::events::{EarlierPeer, Event, Output};
 use super::fault::is_final;
-use super::reach::{MAX_FAILURES, Reach};
-use super::site::Site;
+use super::reach::{MAX_FAILURES, Reach, pex_addresses};
+use super::site::{Scope, Site};
 use super::sources::Sources;
 use super::swarm::Swarm;
 use super::time::Time;
@@ -58,6 +58,19 @@ impl Dialer {
         if self.sources.is_banned(offer.peer, now) {
             swarm.event(Event::Refused { peer: offer.peer, code: CloseCode::Banned, by_peer: false });
         }
+    }
+
+    /// Adds a peer of an earlier run. One that the user had not named is believed no more than then: only its public addresses are
+    /// dialed, within the limits for passed-on offers.
+    pub(super) fn add_earlier(&mut self, swarm: &Swarm, peer: &EarlierPeer) {
+        let (now, offer) = (swarm.now, peer.offer.offer());
+        if offer.peer == swarm.config.me || self.sources.is_banned(offer.peer, now) {
+            return;
+        }
+        let passed_on = || pex_addresses(&offer.addresses, Scope::Public);
+        let (named, passed_on) =
+            if peer.was_named { (offer.addresses.clone(), Vec::new()) } else { (Vec::new(), passed_on()) };
+        self.sources.recall(offer.peer, named, passed_on, offer.expires_unix, now);
     }
 
     /// Dials the peers that are due, and tells of each.

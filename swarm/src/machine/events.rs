@@ -19,11 +19,22 @@ use super::user_controls::Controls;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Check(pub u64);
 
+/// A peer that gave chunks of this artifact in an earlier run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierPeer {
+    /// Its offer, whose signature was checked.
+    pub offer: SignedOffer,
+    /// The user had named it by an offer. Otherwise a member passed its offer on, or it gave its own.
+    pub was_named: bool,
+}
+
 /// An event that the driver reports to the machine.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// The user named a peer to fetch from, by an offer whose signature was checked when it was parsed.
     Source(SignedOffer),
+    /// A peer that gave chunks of this artifact in an earlier run.
+    Earlier(EarlierPeer),
     /// The QUIC handshake is done and both keys are proven; `dialed` when we opened the connection.
     Connected {
         /// The new connection.

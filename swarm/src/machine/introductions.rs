@@ -65,6 +65,8 @@ pub enum Found {
     Came,
     /// The user named it by an offer.
     Named,
+    /// It gave chunks of this artifact in an earlier run.
+    Earlier,
     /// A member passed its offer on.
     PassedOn,
     /// This member introduced it: neither side could have dialed the other without.

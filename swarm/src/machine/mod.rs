@@ -107,8 +107,8 @@ pub use chunks::ChunkState;
 pub use config::{Config, Limits, Order, Terms};
 pub use core::{Machine, Progress};
 pub use events::{
-    Ask, Check, Conn, Event, Input, KeepOutcome, LeavesOutcome, OfferVerdict, Output, QuotaRefusal, Req,
-    RequestFault, ServeOutcome,
+    Ask, Check, Conn, EarlierPeer, Event, Input, KeepOutcome, LeavesOutcome, OfferVerdict, Output,
+    QuotaRefusal, Req, RequestFault, ServeOutcome,
 };
 pub use fault::{Breach, Consequence};
 pub use introductions::{Found, NotMet, Side};

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use minimodel_wire::{Consent, OfferError, PeerId, SignedOffer, UncheckedOffer};
 
 use super::core::Machine;
-use super::events::{Check, Conn, OfferVerdict, Output};
+use super::events::{Check, Conn, Event, OfferVerdict, Output};
 use super::exchange;
 use super::fault::Breach;
 use super::offer_checks::{Bringer, Due};
@@ -131,6 +131,9 @@ impl Machine {
             if peer.offer.as_ref() != Some(signed) {
                 peer.offer = Some(signed.clone());
                 exchange::pass_on(&mut self.swarm, conn);
+                if self.swarm.config.consent.contains(Consent::PUBLISH) {
+                    self.swarm.event(Event::Offered(signed.clone()));
+                }
             }
         }
         self.learn(signed, site, own);

@@ -1,6 +1,6 @@
 //! What the machine reports for users and for the record of the transfer.
 
-use minimodel_wire::{CloseCode, PeerId};
+use minimodel_wire::{CloseCode, PeerId, SignedOffer};
 
 use super::fault::Breach;
 use super::introductions::NotMet;
@@ -61,6 +61,8 @@ pub enum Event {
         /// Why.
         why: NotMet,
     },
+    /// A connected peer gave its own offer, which is new to us. Both sides consented to publish.
+    Offered(SignedOffer),
     /// A chunk is proven and on disk.
     Chunk {
         /// Which.

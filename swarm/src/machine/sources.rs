@@ -63,6 +63,8 @@ struct Source {
     tries: u32,
     /// The peer has brought a proven chunk: it exists, and it has the file.
     has_brought: bool,
+    /// It had brought one in an earlier run, and is dialed before others.
+    is_earlier: bool,
     /// The peer is shut out until then.
     not_before: Time,
 }
@@ -254,7 +256,7 @@ impl Sources {
             .iter_mut()
             .filter(|(peer, source)| (source.by_user || !by_user) && may_dial(only, peer))
             .filter(|(_, source)| matches!(source.state, State::Waiting(at) if at <= now))
-            .min_by_key(|(_, source)| source.tries)?;
+            .min_by_key(|(_, source)| (source.tries, !source.is_earlier))?;
         source.state = State::Dialing;
         self.evictions.forget();
         self.dialing.insert(*peer);
@@ -328,6 +330,24 @@ impl Sources {
         self.expect(at, false);
     }
 
+    /// Adds a peer of an earlier run; one that the user names now keeps the addresses of that offer.
+    pub(super) fn recall(
+        &mut self,
+        peer: PeerId,
+        named: Vec<SocketAddr>,
+        passed_on: Vec<SocketAddr>,
+        expires_unix: u64,
+        at: Time,
+    ) {
+        let is_new = !self.is_known(peer);
+        let source = self.entry(peer, at);
+        source.is_earlier = true;
+        if is_new {
+            (source.named, source.pex_addresses, source.expires_unix) = (named, passed_on, expires_unix);
+        }
+        self.expect(at, false);
+    }
+
     fn entry(&mut self, peer: PeerId, at: Time) -> &mut Source {
         let state = if self.is_banned(peer, at) { State::Ended } else { State::Waiting(at) };
         self.may_drop |= state == State::Ended;
@@ -345,6 +365,7 @@ impl Sources {
             is_out_of_budget: false,
             tries: 0,
             has_brought: false,
+            is_earlier: false,
             not_before: Time::ZERO,
         })
     }
@@ -352,6 +373,11 @@ impl Sources {
     /// Returns true if the user named the peer.
     pub(super) fn is_by_user(&self, peer: PeerId) -> bool {
         self.known.get(&peer).is_some_and(|source| source.by_user)
+    }
+
+    /// Returns true if the peer had brought a chunk in an earlier run.
+    pub(super) fn is_earlier(&self, peer: PeerId) -> bool {
+        self.known.get(&peer).is_some_and(|source| source.is_earlier)
     }
 
     pub(super) fn is_known(&self, peer: PeerId) -> bool {

@@ -275,7 +275,7 @@ impl World {
             Event::Left { peer, code } => tally.left.push((peer, code, now)),
             Event::Refused { peer, code, by_peer } => tally.refused.push((peer, code, by_peer)),
             Event::WrongKey { expected, found } => tally.wrong_keys.push((expected, found)),
-            Event::Unreachable { .. } | Event::Uploaded { .. } => {}
+            Event::Unreachable { .. } | Event::Uploaded { .. } | Event::Offered(_) => {}
             Event::Met { peer, .. } => self.attempts.end(no, Met { peer, why_not: None, at: now }),
             Event::NotMet { peer, why } => {
                 self.attempts.end(no, Met { peer, why_not: Some(why), at: now });

@@ -5,6 +5,7 @@
 mod blame;
 mod changed;
 mod demo;
+mod earlier;
 mod importing;
 mod invalid;
 mod killed;

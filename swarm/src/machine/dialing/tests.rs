@@ -264,3 +264,44 @@ fn dials_of_passed_on_offers_leave_half_to_user_named_peers() {
     }
     assert_eq!(dials(&mut harness).len(), 4);
 }
+
+fn earlier(n: u8, addresses: &str, was_named: bool) -> Input {
+    Input::Earlier(EarlierPeer { offer: offer_at(n, addresses, LATE), was_named })
+}
+
+#[test]
+fn peers_of_an_earlier_run_are_dialed_first_and_then_given_up() {
+    let mut harness = Harness::new(TAKE, having([]));
+    harness.machine.swarm.config.limits.max_dials = 1;
+    // Of the user's, one is being dialed; the next place is for the earlier one.
+    harness.tell(Input::Source(offer(1, [1; 32], LATE)));
+    harness.tell(Input::Source(offer(2, [2; 32], LATE)));
+    harness.tell(earlier(9, "10.0.0.9:1", true));
+    let mut tries = Vec::new();
+    for _ in 0..600 {
+        for peer in harness.dialed() {
+            tries.push(peer);
+            harness.tell(Input::DialFailed { peer, wrong_key: None, code: None });
+        }
+        harness.wait(Duration::from_secs(1));
+    }
+    assert_eq!(tries[..2], [id(1), id(9)]);
+    assert_eq!(tries.iter().filter(|&&peer| peer == id(9)).count(), 5);
+}
+
+#[test]
+fn private_addresses_of_an_earlier_run_are_dialed_only_if_named() {
+    let dialed = |addresses, was_named| {
+        let mut harness = Harness::new(TAKE, having([]));
+        harness.tell(earlier(9, addresses, was_named));
+        harness.wait(Duration::from_secs(1));
+        harness.dialed().len()
+    };
+    assert_eq!((dialed("10.0.0.9:1", true), dialed("10.0.0.9:1", false)), (1, 0));
+    assert_eq!((dialed("8.8.4.4:1", true), dialed("8.8.4.4:1", false)), (1, 1));
+    let mut banned = Harness::new(TAKE, having([]));
+    banned.machine.dialer.sources.ban(id(9), false, Time::ZERO);
+    banned.tell(earlier(9, "8.8.4.4:1", true));
+    banned.wait(Duration::from_secs(1));
+    assert_eq!(banned.dialed(), []);
+}
