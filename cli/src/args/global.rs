@@ -118,6 +118,8 @@ pub(crate) enum Verb {
     Demo(DemoArgs),
     /// Fetch a model file from peers who offered it, and prove it
     Fetch(FetchArgs),
+    /// Fetch a model file and serve it on, found by all members: for those who cannot reach each other
+    Mirror(FetchArgs),
     /// Serve a model file to peers who hold its offer
     Seed(SeedArgs),
     /// Fetch what a MiniModel request file asks for

@@ -12,7 +12,7 @@ use super::companion::HandingOptions;
 use super::consent_flag::ConsentFlag;
 use super::publisher::PublisherOptions;
 use super::value::OfferArg;
-use crate::size::{Rate, parse_duration, parse_rate};
+use crate::size::{Rate, parse_duration, parse_positive_size, parse_rate};
 
 /// Options of everything that may serve: `seed`, `fetch`, `import-peer-request`.
 #[derive(Debug, Default, Args)]
@@ -33,6 +33,9 @@ pub(crate) struct ShareOptions {
     /// Send at most this many bytes a second, as in 8MiB
     #[arg(long, value_name = "RATE", value_parser = parse_rate, env = "MINIMODEL_UP", hide_env_values = true)]
     pub(crate) up: Option<Rate>,
+    /// Serve at most this many bytes in all, as in 100GiB, and then nobody
+    #[arg(long, value_name = "SIZE", value_parser = parse_positive_size)]
+    pub(crate) quota: Option<u64>,
     /// End in good order when stdin ends, for a program that starts this one with a pipe
     #[arg(long)]
     pub(crate) end_with_stdin: bool,
@@ -117,6 +120,13 @@ pub(crate) struct FetchArgs {
     pub(crate) receipt: Option<PathBuf>,
 }
 
+impl FetchArgs {
+    /// The verb, for messages and the consent log.
+    pub(crate) fn verb(&self) -> &'static str {
+        if self.transfer.mirrors { "mirror" } else { "fetch" }
+    }
+}
+
 /// How bytes are fetched: `fetch` and `import-peer-request`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct TransferOptions {
@@ -138,6 +148,9 @@ pub(crate) struct TransferOptions {
     pub(crate) full_check: bool,
     #[command(flatten)]
     pub(crate) publisher: PublisherOptions,
+    /// True for `mirror`: what it fetches it serves on, and it lets itself be found.
+    #[arg(skip)]
+    pub(crate) mirrors: bool,
 }
 
 /// `--order`.

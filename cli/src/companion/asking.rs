@@ -27,6 +27,10 @@ pub(crate) struct Asking<'a> {
     pub(super) advance: Option<Advance>,
     /// What has happened so far, for a refusal: [`Question::done`].
     pub(super) done: &'static str,
+    /// The bytes for which the consent to serve is good; `None`: without end.
+    pub(super) quota: Option<u64>,
+    /// The consent to publish is needed too.
+    pub(super) mirrors: bool,
 }
 
 impl<'a> Asking<'a> {
@@ -37,7 +41,8 @@ impl<'a> Asking<'a> {
         consent: Option<&'a ConsentFlag>,
         publisher: &'a PublisherOptions,
     ) -> Self {
-        Self { context, verb, consent, publisher, advance: None, done: NOTHING_DONE }
+        let done = NOTHING_DONE;
+        Self { context, verb, consent, publisher, advance: None, done, quota: None, mirrors: false }
     }
 
     /// Like [`Self::agree`], but removes the transfer if the user does not agree, unless it was there before this call.
@@ -66,13 +71,39 @@ impl<'a> Asking<'a> {
             (None, None) => return Ok(transfer),
         };
         let consent = Consent { accept_publisher_key: accepted.map(|key| key.to_string()), ..consent };
-        service.answer(transfer.id, consent).map_err(failure)
+        self.give(service, transfer.id, consent)
+    }
+
+    /// Gives a consent; the part of it that has a quota is a consent of its own.
+    fn give(&self, service: &dyn Service, transfer: u64, mut consent: Consent) -> Result<Transfer, Failure> {
+        let serves: Vec<Action> = consent.actions.extract_if(.., |action| *action == Action::Serve).collect();
+        if serves.is_empty() || self.quota.is_none() {
+            consent.actions.extend(serves);
+            return service.answer(transfer, consent).map_err(failure);
+        }
+        // The consent to publish rests on the one to serve.
+        let bounded = Consent { actions: serves, quota_bytes: self.quota, ..consent.clone() };
+        let answered = service.answer(transfer, bounded).map_err(failure)?;
+        if consent.actions.is_empty() {
+            return Ok(answered);
+        }
+        service.answer(transfer, consent).map_err(failure)
+    }
+
+    /// What is needed and what may be given besides, for this verb.
+    fn sorted(&self, open: &Open) -> (Vec<Action>, Vec<Action>) {
+        let (mut needs, mut may) = (open.needs.clone(), open.may.clone());
+        if self.mirrors {
+            needs.extend(may.extract_if(.., |action| *action == Action::Publish));
+        }
+        (needs, may)
     }
 
     /// Asks about an open question, unless the flag or an earlier answer covers it.
     pub(super) fn ask(&self, transfer: &Transfer, open: &Open) -> Result<Consent, Failure> {
+        let (needs, may) = self.sorted(open);
         let advance = self.advance.as_ref();
-        let advance = advance.map(|advance| advance.counting(transfer.publisher.as_ref(), &open.needs));
+        let advance = advance.map(|advance| advance.counting(transfer.publisher.as_ref(), &needs));
         if self.consent.is_some() || matches!(advance, Some(Ok(_))) {
             self.context.printer.note(show::summary(&open.subject));
         }
@@ -89,8 +120,8 @@ impl<'a> Asking<'a> {
             headline: &headline,
             notice: notice.as_deref(),
             subject: &open.subject,
-            required: &open.needs,
-            optional: &open.may,
+            required: &needs,
+            optional: &may,
             done: self.done,
         };
         let is_by_offer = transfer.kind == Kind::Fetch && transfer.model_id.is_empty();

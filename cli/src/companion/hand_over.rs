@@ -43,7 +43,8 @@ pub(crate) fn seed(
     let before = going(service)?;
     let added = service.share(new).map_err(failure)?;
     let undo = undo_of(&before, &added);
-    let question = Asking::new(context, "seed", args.consent.as_ref(), &args.publisher);
+    let mut question = Asking::new(context, "seed", args.consent.as_ref(), &args.publisher);
+    question.quota = args.share.quota;
     let transfer = question.agree_or_drop(service, added)?;
     follow::seed(service, context, &transfer, args.handing.detach, undo)
 }
@@ -83,7 +84,9 @@ impl<'a> FetchHandOver<'a> {
         context: &'a Context,
         sources: &'a [SignedOffer],
     ) -> Self {
-        let asking = Asking::new(context, "fetch", args.consent.as_ref(), &args.transfer.publisher);
+        let verb = args.verb();
+        let mut asking = Asking::new(context, verb, args.consent.as_ref(), &args.transfer.publisher);
+        (asking.quota, asking.mirrors) = (args.share.quota, args.transfer.mirrors);
         Self { service, args, context, asking, sources }
     }
 
@@ -228,6 +231,7 @@ fn tell_what_it_will_need(args: &FetchArgs, context: &Context, id: u64) {
         (Action::Import, true),
         (Action::Cache, args.out.is_none()),
         (Action::Serve, args.transfer.keep_seeding),
+        (Action::Publish, args.transfer.mirrors),
     ];
     let lacks = needs.iter().filter(|(action, is_needed)| *is_needed && !agreed.contains(action));
     let lacks: Vec<String> = lacks.map(|(action, _)| format!("`{}`", action.as_str())).collect();

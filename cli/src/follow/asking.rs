@@ -49,8 +49,13 @@ pub(crate) struct Fetch<'a> {
 
 /// Actions to which the user must consent before anything is fetched.
 pub(crate) fn needed(options: &TransferOptions) -> &'static [Action] {
-    const WITH_SERVE: &[Action] = &[Action::Fetch, Action::Import, Action::Serve];
-    if options.keep_seeding { WITH_SERVE } else { &[Action::Fetch, Action::Import] }
+    const TO_MIRROR: &[Action] = &[Action::Fetch, Action::Import, Action::Serve, Action::Publish];
+    let count = match (options.mirrors, options.keep_seeding) {
+        (true, _) => 4,
+        (false, true) => 3,
+        (false, false) => 2,
+    };
+    &TO_MIRROR[..count]
 }
 
 /// Asks the user before anything moves: first whether to accept the publisher's key, if it is not the known one, then

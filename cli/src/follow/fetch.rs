@@ -1,11 +1,12 @@
 //! A fetch in this process: `fetch` and `import-peer-request` differ only in what leads to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use minimodel::clock;
 use minimodel::transfer::{
-    self, Consents, Control, End, Endpoint, FetchOptions, FetchPlan, FetchedFile, Limits, Order, Run,
-    STALL_TIMEOUT, Target,
+    self, Consents, Control, End, Endpoint, FetchOptions, FetchPlan, FetchedFile, Limits, Order, QuotaGate,
+    Run, STALL_TIMEOUT, ServeQuota, Target,
 };
 use minimodel_companion::model::Kind;
 use minimodel_swarm::driver::{Congestion, Controls};
@@ -20,6 +21,9 @@ use crate::consent::Action;
 use crate::failure::Failure;
 use crate::settings::Context;
 use crate::text;
+
+/// Longer than any process runs.
+const ALWAYS: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Optional actions that `fetch` and a repair ask for.
 pub(crate) const ASKED_BESIDES: &[Action] = &[Action::Serve, Action::Publish];
@@ -66,11 +70,18 @@ pub(super) fn follower(context: &Context, fetch: &Fetch<'_>, plan: &FetchPlan) -
         controls: Controls { allow: allowed(fetch.share), ..Controls::default() },
         up: rate(fetch.share.up),
         down: rate(fetch.transfer.down),
+        gate: gate(fetch.share),
         ..Limits::default()
     });
     let byte_count = plan.manifest.byte_count();
     let follower = Follower::new(context, Kind::Fetch, byte_count, &plan.publisher, control);
-    Follower { offer_out: fetch.share.offer_out.clone(), ..follower }
+    let hands_on = fetch.transfer.mirrors;
+    Follower { offer_out: fetch.share.offer_out.clone(), hands_on, ..follower }
+}
+
+/// The bound on what a transfer of the command line serves.
+pub(super) fn gate(options: &ShareOptions) -> Option<Arc<dyn QuotaGate>> {
+    options.quota.map(|bytes| Arc::new(ServeQuota::new(bytes)) as Arc<dyn QuotaGate>)
 }
 
 /// Where a transfer of the command line listens.
@@ -91,12 +102,14 @@ pub(crate) fn endpoint(options: &ShareOptions) -> Endpoint {
 fn options(share: &ShareOptions, transfer: &TransferOptions) -> FetchOptions {
     let mut options = FetchOptions::default();
     options.endpoint = endpoint(share);
-    options.awaits_peers = share.offer_out.is_some();
+    options.awaits_peers = share.offer_out.is_some() || transfer.mirrors;
     options.order = match transfer.order {
         OrderChoice::Rarest => Order::Rarest,
         OrderChoice::Sequential => Order::Sequential,
     };
-    options.stall_timeout = transfer.stall_timeout.unwrap_or(STALL_TIMEOUT);
+    // A mirror waits for those who come.
+    let patience = if transfer.mirrors { ALWAYS } else { STALL_TIMEOUT };
+    options.stall_timeout = transfer.stall_timeout.unwrap_or(patience);
     options.keep_seeding = transfer.keep_seeding;
     options.full_check = transfer.full_check;
     options

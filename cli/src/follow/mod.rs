@@ -42,6 +42,8 @@ pub(crate) struct Follower {
     publisher: SignerVerdict,
     /// Where the offer goes, besides stdout.
     offer_out: Option<PathBuf>,
+    /// The user will hand the offer on.
+    hands_on: bool,
     control: Control,
     progress: Mutex<Option<Progress>>,
     /// Progress of a full check, while one goes on.
@@ -70,6 +72,7 @@ impl Follower {
             byte_count,
             publisher: publisher.clone(),
             offer_out: None,
+            hands_on: kind == Kind::Share,
             control,
             progress: Mutex::new(None),
             check: Mutex::new(None),
@@ -130,13 +133,18 @@ impl Follower {
                 match self.kind {
                     Kind::Share => self.teller.offer(&offer, Some(&self.publisher), true)?,
                     Kind::Fetch => {
-                        printer.detail(format!("this machine serves what it has: {offer}"));
+                        let says = format!("this machine serves what it has: {offer}");
+                        if self.hands_on {
+                            printer.note(says);
+                        } else {
+                            printer.detail(says);
+                        }
                         let peer = offer.offer().peer.to_string();
                         printer.event("offer", json!({"offer": offer.to_string(), "peer": peer}))?;
                     }
                 }
             }
-            Event::ShareChecked(check) => share::tell_checked(printer, &check)?,
+            Event::ShareChecked(check) => share::tell_checked(printer, &check, self.kind)?,
             Event::Imported(imported) => imported::tell(printer, &self.teller, &imported, &self.publisher)?,
             other => printer.tell(other),
         }

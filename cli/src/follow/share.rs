@@ -13,7 +13,7 @@ use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 use serde_json::json;
 
-use super::{Follower, allowed, endpoint, tell_served};
+use super::{Follower, allowed, endpoint, fetch, tell_served};
 use crate::args::SeedArgs;
 use crate::escape;
 use crate::failure::Failure;
@@ -55,6 +55,7 @@ pub(crate) fn run(context: &Context, share: &Share<'_>) -> Result<(), Failure> {
             ..Controls::default()
         },
         up: args.share.up.map(|rate| rate.bytes_per_second),
+        gate: fetch::gate(&args.share),
         ..Limits::default()
     });
     let follower = Follower::new(context, Kind::Share, share.manifest.byte_count(), share.publisher, control);
@@ -71,13 +72,14 @@ pub(crate) fn run(context: &Context, share: &Share<'_>) -> Result<(), Failure> {
 }
 
 /// Prints how the file was checked.
-pub(super) fn tell_checked(printer: &Printer, check: &ShareCheck) -> Result<(), Failure> {
+pub(super) fn tell_checked(printer: &Printer, check: &ShareCheck, kind: Kind) -> Result<(), Failure> {
     match check {
         ShareCheck::Unchanged { checked_unix, how } => {
             let at = utc(*checked_unix);
+            let by_flag = if kind == Kind::Share { " (--recheck reads it)" } else { "" };
             printer.note(format!(
-                "unchanged since its {how} on {at}: not read again (--recheck reads it); each chunk is hashed \
-                 before it is sent for the first time"
+                "unchanged since its {how} on {at}: not read again{by_flag}; each chunk is hashed before it is sent for \
+                 the first time"
             ));
             let fields = json!({"read": false, "checked_utc": at, "by": how.to_string(), "because": null});
             printer.event("checked", fields)

@@ -63,6 +63,7 @@ impl From<FetchError> for Failure {
             FetchError::Stalled { met_a_peer, reasons, timeout } => stalled(met_a_peer, &reasons, timeout),
             FetchError::NothingGood { path } => nothing_good(&path),
             FetchError::Import(error) => error.into(),
+            FetchError::Share(error) => (*error).into(),
             FetchError::Store(error) => error.into(),
         }
     }

@@ -61,7 +61,7 @@ pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
         return FetchHandOver::new(&service, args, context, &sources).with_manifest(&manifest, advance);
     }
     let fetch = follow::Fetch {
-        verb: "fetch",
+        verb: args.verb(),
         manifest,
         sources,
         out: out.ok_or_else(nowhere)?,
@@ -108,7 +108,7 @@ fn ask_for_manifest(
     let cache = out.is_none().then_some(Action::Cache);
     let later: Vec<Action> = follow::needed(&args.transfer).iter().copied().chain(cache).collect();
     let question = Question {
-        verb: "fetch",
+        verb: args.verb(),
         swarm_id: Some(&offer.offer().swarm_id),
         headline: &headline,
         notice: None,

@@ -14,6 +14,7 @@ pub(crate) mod inspect;
 pub(crate) mod library;
 pub(crate) mod limits;
 pub(crate) mod manifest;
+pub(crate) mod mirror;
 pub(crate) mod open;
 pub(crate) mod publisher;
 pub(crate) mod sample;

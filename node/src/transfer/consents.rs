@@ -64,6 +64,11 @@ impl Consents {
         }
     }
 
+    /// The same consents for a share, if they have one to serve.
+    pub(super) fn to_serve(&self) -> Option<ShareConsents> {
+        Self::to_share(self.0.clone()).ok()
+    }
+
     /// Whether `action` is permitted.
     pub fn permits(&self, action: Action) -> bool {
         self.0.iter().any(|consent| consent.action == action)

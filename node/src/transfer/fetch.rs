@@ -18,8 +18,9 @@ use super::network::Network;
 use super::plan::{FetchError, FetchPlan};
 use super::reports::{Reports, Told};
 use super::runtime::{SOFTWARE, StartError, random_seed};
+use super::share::SharePlan;
 use super::target::{Target, TargetError};
-use super::{Control, Run, Served, endpoint};
+use super::{Control, Run, Served, endpoint, share};
 use crate::check::CheckError;
 use crate::clock::now_unix;
 use crate::consent::Action;
@@ -52,12 +53,34 @@ pub fn run(run: &Run, plan: &FetchPlan) -> Result<End<FetchedFile>, FetchError> 
 
 fn once(run: &Run, plan: &FetchPlan) -> Result<End<FetchedFile>, FetchError> {
     match prepare(run, plan)? {
-        Found::Whole(imported) => Ok(End::Done(FetchedFile::new(*imported))),
+        Found::Whole(imported) => {
+            let serve = |share| {
+                run.tell(Event::KeepsSeeding);
+                share::run(run, &share).map_err(|error| FetchError::Share(Box::new(error)))
+            };
+            let served = share_on(run, plan).map(serve).transpose()?;
+            Ok(End::Done(FetchedFile { served, ..FetchedFile::new(*imported) }))
+        }
         Found::Part(prepared) => {
             let Prepared { identity, part, resumed } = *prepared;
             Transfer { run, plan, identity: &identity, part: &part, is_repair: false }.run(&resumed)
         }
     }
+}
+
+/// The share that a fetch goes on with when the file is there, if it keeps seeding.
+fn share_on(run: &Run, plan: &FetchPlan) -> Option<SharePlan> {
+    let consents = plan.consents.to_serve().filter(|_| plan.options.keep_seeding)?;
+    let before = earlier_of(run, plan).into_iter().map(|it| it.offer);
+    Some(SharePlan {
+        activity: plan.activity,
+        manifest: plan.manifest.clone(),
+        path: plan.target.artifact.clone(),
+        consents,
+        endpoint: plan.options.endpoint.clone(),
+        members: plan.sources.iter().cloned().chain(before).collect(),
+        rechecks: false,
+    })
 }
 
 /// What is there before a fetch dials a peer.
@@ -77,8 +100,8 @@ fn prepare(run: &Run, plan: &FetchPlan) -> Result<Found, FetchError> {
     if let Some(existing) = target.existing(run, &plan.manifest)? {
         return Ok(Found::Whole(Box::new(import::already_there(run, plan, &existing)?)));
     }
-    let is_alone = plan.sources.is_empty() && plan.options.endpoint.listen.is_none();
-    if is_alone && earlier_of(run, plan).is_empty() {
+    let may_be_found = plan.options.endpoint.listen.is_some() || plan.options.awaits_peers;
+    if plan.sources.is_empty() && !may_be_found && earlier_of(run, plan).is_empty() {
         return Err(FetchError::NoPeers);
     }
     if !target.is_receipt_beside {
@@ -223,7 +246,7 @@ impl Transfer<'_> {
                 let (imported, mut fetching) = self.import(network, reports, fetching, fetched)?;
                 if let Ok(imported) = &imported {
                     self.run.tell(Event::Imported(Box::new(imported.clone())));
-                    if self.plan.options.keep_seeding && self.plan.consents.permits(Action::Serve) {
+                    if share_on(self.run, self.plan).is_some() {
                         let served = Some(self.keep_seeding(network, reports, fetching)?);
                         return Ok(End::Done(FetchedFile { served, ..FetchedFile::new(imported.clone()) }));
                     }

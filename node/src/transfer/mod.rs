@@ -13,6 +13,7 @@ mod error;
 mod fetch;
 mod import;
 mod lower;
+mod manifest_of_offer;
 mod network;
 mod offer;
 pub mod output_file;
@@ -21,6 +22,7 @@ mod receipt;
 mod repair;
 mod reports;
 pub mod runtime;
+mod serve_quota;
 mod share;
 mod shared_endpoint;
 mod target;
@@ -44,12 +46,14 @@ pub use lower::{
     Account, ChunkMap, Congestion, Controls, Direction, DriverError, EarlierPeer, Order, PeerShare,
     QuotaGate, QuotaRefusal, RateLimit, ReceiptError, RepairIf, Served, Similarity, StoreError, Supplied,
 };
+pub use manifest_of_offer::fetch_manifest;
 pub use offer::{UnusableOffer, check_offer, read_offer};
 pub use plan::{FetchError, FetchOptions, FetchPlan, STALL_TIMEOUT};
 pub use receipt::TOOL_VERSION;
 pub use repair::{RepairError, is_under_way, run as repair, target as repair_target};
 pub use runtime::StartError;
-pub use share::{ShareError, SharePlan, fetch_manifest, run as share};
+pub use serve_quota::ServeQuota;
+pub use share::{ShareError, SharePlan, run as share};
 pub use shared_endpoint::SharedEndpoint;
 pub use target::{Difference, OtherManifest, Target, TargetError, layout};
 

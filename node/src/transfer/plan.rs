@@ -14,6 +14,7 @@ use super::consents::Consents;
 use super::endpoint::Endpoint;
 use super::error::TransferError;
 use super::import::ImportError;
+use super::share::ShareError;
 use super::target::{Target, TargetError};
 use crate::publishers::SignerVerdict;
 
@@ -174,6 +175,9 @@ pub enum FetchError {
     /// The whole file could not be given its name and its receipt.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// The file is there already, and could not be served, as a fetch that keeps seeding does.
+    #[error(transparent)]
+    Share(Box<ShareError>),
     /// The disk, or the files on it.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -57,6 +57,26 @@ fn a_fetch_without_a_folder_goes_into_the_library() {
 }
 
 #[test]
+fn companion_mirrors_under_a_consent_with_its_quota() {
+    let (alice, bob) = (House::with_artifact(), House::new());
+    let offer = alice.share(&[]);
+    let line = ["mirror", "--offer", &offer, "--out", "models", "--detach", "--quota", "3GiB", "--consent"];
+    let refused = bob.home.run(line.iter().chain(&["fetch,import,serve"])).exits(5);
+    assert!(refused.stderr.contains("publish"), "{}", refused.stderr);
+    bob.home.run(line.iter().chain(&["fetch,import,serve,publish"])).exits(0);
+    bob.until("it serves the whole file", || {
+        bob.transfers()
+            .iter()
+            .any(|it| it["kind"] == "share" && it["state"] == "running" && !it["offer"].is_null())
+    });
+    let grants = bob.home.say("--json consent list").exits(0).stdout;
+    let serve = grants.lines().find(|line| line.contains("\"serve\"")).unwrap();
+    assert!(serve.contains(&(3_u64 << 30).to_string()), "{serve}");
+    let publish = grants.lines().find(|line| line.contains("\"publish\"")).unwrap();
+    assert!(publish.contains("\"quota_bytes\":null"), "{publish}");
+}
+
+#[test]
 fn second_companion_of_a_home_is_refused_and_the_first_runs_on() {
     let mut house = House::new();
     let second = house.home.say("companion run").exits(11);

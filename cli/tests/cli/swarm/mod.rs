@@ -13,6 +13,7 @@ mod killing;
 mod kills;
 mod leaving;
 mod lies;
+mod mirror;
 mod model;
 mod phases;
 mod pipes;
