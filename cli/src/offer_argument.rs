@@ -1,7 +1,6 @@
 //! OFFER arguments: the text of an offer, a link, or a file or stdin with one offer or a list of them. Signatures are checked.
 
 use std::io::Read as _;
-use std::path::Path;
 
 use minimodel::clock::now_unix;
 use minimodel::transfer::check_offer;
@@ -18,9 +17,6 @@ use crate::printer::Printer;
 /// Longest list of offers, in bytes, and most offers in it: as many as a companion takes for one fetch.
 const MAX_LIST_BYTES: usize = 64 << 10;
 const MAX_LIST_OFFERS: usize = 64;
-/// The path that means stdin.
-const STDIN: &str = "-";
-
 /// Reads the offers and checks their signatures, at least one. The code that uses them checks their expiry
 /// ([`SignedOffer::check_fresh`]).
 pub(crate) fn read(argument: &OfferArg) -> Result<Vec<SignedOffer>, Failure> {
@@ -34,7 +30,7 @@ pub(crate) fn read(argument: &OfferArg) -> Result<Vec<SignedOffer>, Failure> {
             let link: Link = text.trim_end().parse().map_err(|error| bad_link(text, &error))?;
             Ok(link.offers().to_vec())
         }
-        OfferArg::File(path) if path == Path::new(STDIN) => {
+        OfferArg::File(path) if argument.is_stdin() => {
             let mut bytes = Vec::new();
             let most = MAX_LIST_BYTES as u64 + 1;
             let read = std::io::stdin().lock().take(most).read_to_end(&mut bytes);
@@ -81,6 +77,15 @@ pub(crate) fn fresh(argument: &OfferArg, printer: &Printer) -> Result<Vec<Signed
 pub(crate) fn parse(text: &str) -> Result<SignedOffer, OfferError> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.strip_suffix('\r').unwrap_or(text).parse()
+}
+
+/// Reads one line of a list: an offer, a link, or nothing.
+pub(crate) fn of_line(line: &[u8]) -> Result<Vec<SignedOffer>, Failure> {
+    let line = line.trim_ascii();
+    if line.is_empty() || line.starts_with(b"#") {
+        return Ok(Vec::new());
+    }
+    list(line, "the offer on stdin")
 }
 
 /// Reads offers and links, one a line; empty lines and those that begin with `#` are left out.

@@ -74,6 +74,9 @@ pub(crate) struct SeedArgs {
     /// Another member to keep in touch with, which introduces those who cannot reach this machine: an offer, a link, a file with offers, or - (repeat for more; needs consent to publish)
     #[arg(long, value_name = "OFFER")]
     pub(crate) peer: Vec<OfferArg>,
+    /// Let in this peer, which was given this share's offer, though a router or firewall here may let in answers alone: its own offer, or - to read offers from stdin while it runs (repeat for more)
+    #[arg(long, value_name = "OFFER")]
+    pub(crate) expect: Vec<OfferArg>,
     /// Serve at most this many peers at a time
     #[arg(long, value_name = "NUMBER", env = "MINIMODEL_SLOTS", hide_env_values = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]

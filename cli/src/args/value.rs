@@ -98,6 +98,13 @@ pub(crate) enum OfferArg {
     File(PathBuf),
 }
 
+impl OfferArg {
+    /// Whether it is `-`.
+    pub(crate) fn is_stdin(&self) -> bool {
+        matches!(self, Self::File(path) if path.as_os_str() == "-")
+    }
+}
+
 impl FromStr for OfferArg {
     type Err = std::convert::Infallible;
 

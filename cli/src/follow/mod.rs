@@ -2,6 +2,7 @@
 //! ([`teller`]), which also tells of the transfers that a companion runs.
 
 mod asking;
+mod expect;
 mod fetch;
 mod idle;
 mod imported;

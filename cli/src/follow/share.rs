@@ -13,7 +13,7 @@ use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 use serde_json::json;
 
-use super::{Follower, allowed, endpoint, fetch, tell_served};
+use super::{Follower, allowed, endpoint, expect, fetch, tell_served};
 use crate::args::SeedArgs;
 use crate::escape;
 use crate::failure::Failure;
@@ -32,6 +32,10 @@ pub(crate) struct Share<'a> {
     pub(crate) publisher: &'a SignerVerdict,
     /// Members to keep in touch with.
     pub(crate) members: Vec<SignedOffer>,
+    /// Peers that dial us, for which a router or firewall here is kept open.
+    pub(crate) expected: Vec<SignedOffer>,
+    /// More of them come on stdin.
+    pub(crate) listens: bool,
     /// The consents.
     pub(crate) granted: &'a RunConsent,
 }
@@ -52,12 +56,16 @@ pub(crate) fn run(context: &Context, share: &Share<'_>) -> Result<(), Failure> {
         controls: Controls {
             allow: allowed(&args.share),
             slots: args.slots.map(usize::from),
+            expected: share.expected.clone(),
             ..Controls::default()
         },
         up: args.share.up.map(|rate| rate.bytes_per_second),
         gate: fetch::gate(&args.share),
         ..Limits::default()
     });
+    if share.listens {
+        expect::from_stdin(context.printer.clone(), control.clone(), share.manifest.clone())?;
+    }
     let follower = Follower::new(context, Kind::Share, share.manifest.byte_count(), share.publisher, control);
     let follower = Follower { offer_out: args.share.offer_out.clone(), ..follower };
     let served = follower.follow(|run| {

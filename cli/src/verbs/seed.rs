@@ -10,7 +10,7 @@ use minimodel_swarm::machine::Limits;
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
-use crate::args::SeedArgs;
+use crate::args::{OfferArg, SeedArgs};
 use crate::companion;
 use crate::consent::{self, Action, Question};
 use crate::failure::Failure;
@@ -29,8 +29,11 @@ pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
     }
     let manifest = Arc::new(input::manifest(&args.manifest)?);
     let verdict = publisher::signer_verdict(context, &manifest)?;
-    let members = members(args, context, &manifest)?;
-    if let Some(service) = companion::taking(context, &args.share, &args.handing, args.recheck)? {
+    let members = offers(&args.peer, context, &manifest)?;
+    let (by_hand, expected): (Vec<OfferArg>, Vec<OfferArg>) =
+        args.expect.iter().cloned().partition(OfferArg::is_stdin);
+    let expected = offers(&expected, context, &manifest)?;
+    if let Some(service) = companion::taking(context, &args.share, &args.handing, is_special(args))? {
         publisher::require_key(&verdict, &args.publisher)?;
         return companion::hand_over::seed(&service, args, context, &manifest, &members);
     }
@@ -41,20 +44,30 @@ pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
             "--peer has no effect: without consent to publish no member introduces anyone to this share",
         );
     }
-    let share = Share { args, manifest, publisher: &verdict, members, granted: &granted };
+    let listens = !by_hand.is_empty();
+    let share = Share { args, manifest, publisher: &verdict, members, expected, listens, granted: &granted };
     follow::share(context, &share)
 }
 
-/// The members that are to be kept in touch with.
-fn members(args: &SeedArgs, context: &Context, manifest: &Manifest) -> Result<Vec<SignedOffer>, Failure> {
-    let mut members = Vec::new();
-    for argument in &args.peer {
-        members.extend(offer_argument::fresh(argument, &context.printer)?);
+/// True for what only a process of its own does.
+fn is_special(args: &SeedArgs) -> bool {
+    args.recheck || !args.expect.is_empty()
+}
+
+/// The offers of an option, which must be for this manifest.
+fn offers(
+    arguments: &[OfferArg],
+    context: &Context,
+    manifest: &Manifest,
+) -> Result<Vec<SignedOffer>, Failure> {
+    let mut offers = Vec::new();
+    for argument in arguments {
+        offers.extend(offer_argument::fresh(argument, &context.printer)?);
     }
-    for offer in &members {
+    for offer in &offers {
         check_offer(offer, Some(manifest), now_unix())?;
     }
-    Ok(members)
+    Ok(offers)
 }
 
 fn ask(

@@ -35,6 +35,7 @@ pub(super) fn controls(inputs: &LimitInputs<'_>) -> Controls {
         sources,
         slots: row.limits.slots.or(slots).map(usize::from),
         quota_version,
+        expected: Vec::new(),
     }
 }
 

@@ -14,6 +14,7 @@ use super::downloads::{CHECK_EVERY, Downloads};
 use super::ends::Ends;
 use super::events::{Conn, Event, Input, Output};
 use super::exchange;
+use super::expected::Expected;
 use super::fault::{Breach, Charge, Consequence};
 use super::introducer::Introducer;
 use super::introductions::Found;
@@ -78,6 +79,7 @@ pub struct Machine {
     pub(super) ends: Ends,
     pub(super) introducer: Introducer,
     pub(super) meetings: Meetings,
+    pub(super) expected: Expected,
 }
 
 impl Machine {
@@ -86,7 +88,7 @@ impl Machine {
         let limits = &mut config.limits;
         limits.max_connections = limits.max_connections.min(Picker::MAX_HOLDERS);
         let rescan = config.rescan && !have.is_full();
-        Self {
+        let mut machine = Self {
             leaves: LeafSearch::new(rescan, config.repairs && !have.is_full(), config.terms.chunk_count),
             dialer: Dialer::new(Sources::new(Bans::new(banned))),
             downloads: Downloads::default(),
@@ -100,8 +102,11 @@ impl Machine {
             ends: Ends::new(have.is_full()),
             introducer: Introducer::default(),
             meetings: Meetings::default(),
+            expected: Expected::default(),
             swarm: Swarm::new(config, have),
-        }
+        };
+        machine.expected.follow(&machine.swarm);
+        machine
     }
 
     /// Processes an input at `now`. Times never go back.
@@ -176,9 +181,9 @@ impl Machine {
             sooner(at);
         }
         let (checks, look) = (self.offer_checks.wakeup(), self.swarm.chunks.lost.next_look());
-        let (resume, ends, meetings) =
-            (self.downloads.next_resume, self.ends.wakeup(), self.meetings.wakeup());
-        let times = [self.swarm.announcer.next_at(), resume, ends, checks, look, meetings];
+        let (resume, ends) = (self.downloads.next_resume, self.ends.wakeup());
+        let meets = [self.meetings.wakeup(), self.expected.wakeup()].into_iter().flatten().min();
+        let times = [self.swarm.announcer.next_at(), resume, ends, checks, look, meets];
         for time in times.into_iter().flatten() {
             sooner(time);
         }
@@ -220,7 +225,7 @@ impl Machine {
         state.found = match self.meetings.introducer_of(peer.id) {
             Some(by) => Found::Introduced(by),
             None if !peer.dialed => Found::Came,
-            None if self.dialer.sources.is_by_user(peer.id) => Found::Named,
+            None if self.dialer.sources.is_by_user(peer.id) || self.expected.has(peer.id) => Found::Named,
             None if self.dialer.sources.is_earlier(peer.id) => Found::Earlier,
             None => Found::PassedOn,
         };
@@ -298,6 +303,7 @@ impl Machine {
         let meetings = &mut self.meetings;
         self.dialer.dial(&mut self.swarm, |peer| meetings.dialed(now, peer));
         self.meetings.ask(&mut self.swarm);
+        self.expected.meet(&mut self.swarm, &self.dialer.sources);
         self.search_leaves();
         if self.swarm.wants_chunks() && !self.leaves.holds_back() {
             self.downloads.fill(&mut self.swarm, looks_around);

@@ -55,6 +55,7 @@ mod ends;
 mod events;
 mod eviction;
 mod exchange;
+mod expected;
 mod fault;
 mod fetching;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use minimodel_wire::PeerId;
+use minimodel_wire::{PeerId, SignedOffer};
 
 /// What the user wants now. Every field may change at any time; a session follows at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub struct Controls {
     /// Version of the quotas that the driver asks before each chunk. Another version than before says that a quota may
     /// have grown: peers for which it was used up are served and asked again.
     pub quota_version: u64,
+    /// Offers of peers that were given ours and dial us now, while a router or firewall here may let in answers alone: until one of
+    /// them is connected, packets go to its addresses every ten seconds, for an hour. At most 16 count.
+    pub expected: Vec<SignedOffer>,
 }
 
 impl Controls {

@@ -6,6 +6,7 @@ mod blame;
 mod changed;
 mod demo;
 mod earlier;
+mod expected;
 mod importing;
 mod invalid;
 mod killed;

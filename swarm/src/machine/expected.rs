@@ -1,0 +1,143 @@
+//! Peers that the user expects: both users gave each other their offers, and each side sends to the other until one is let in.
+//!
+//! A member that is shut off by its router or firewall lets in answers to what it sent. So it sends to the addresses of each
+//! expected peer, which dials it meanwhile, and dials it in turn. No third member is needed, and no consent but that to serve or to
+//! fetch: the user named the peer.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use minimodel_wire::PeerId;
+
+use super::events::Output;
+use super::sources::Sources;
+use super::swarm::Swarm;
+use super::time::Time;
+
+/// Between two rounds: routers keep what they let in open for half a minute and more.
+const EVERY: Duration = Duration::from_secs(10);
+/// An expected peer that did not come within this time is given up.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+/// Most peers that are expected.
+const MOST: usize = 16;
+
+/// How far we are with one expected peer.
+#[derive(Debug)]
+struct Round {
+    addresses: Vec<SocketAddr>,
+    next: Time,
+    until: Time,
+}
+
+/// The peers that the user expects.
+#[derive(Debug, Default)]
+pub(super) struct Expected(BTreeMap<PeerId, Round>);
+
+impl Expected {
+    /// Follows the user's list, which may have changed.
+    pub(super) fn follow(&mut self, swarm: &Swarm) {
+        let listed = || swarm.config.controls.expected.iter().map(|signed| signed.offer()).take(MOST);
+        self.0.retain(|peer, round| {
+            listed().any(|offer| offer.peer == *peer && offer.addresses == round.addresses)
+        });
+        for offer in listed().filter(|offer| offer.swarm_id == swarm.config.terms.swarm_id) {
+            self.0.entry(offer.peer).or_insert_with(|| Round {
+                addresses: offer.addresses.clone(),
+                next: swarm.now,
+                until: swarm.now + PATIENCE,
+            });
+        }
+    }
+
+    /// Whether the user expects this peer.
+    pub(super) fn has(&self, peer: PeerId) -> bool {
+        self.0.contains_key(&peer)
+    }
+
+    /// When the next round begins.
+    pub(super) fn wakeup(&self) -> Option<Time> {
+        self.0.values().filter(|round| round.next < round.until).map(|round| round.next).min()
+    }
+
+    /// Begins the rounds that are due, with peers that are not here and may come.
+    pub(super) fn meet(&mut self, swarm: &mut Swarm, sources: &Sources) {
+        let now = swarm.now;
+        if self.wakeup().is_none_or(|at| now < at) || swarm.stopping {
+            return;
+        }
+        let me = swarm.config.me;
+        for (&peer, round) in
+            self.0.iter_mut().filter(|(_, round)| round.next <= now && round.next < round.until)
+        {
+            round.next = now + EVERY;
+            let may_come = peer != me && swarm.config.controls.lets_in(peer) && !sources.is_banned(peer, now);
+            if may_come && !swarm.peers.is_connected(peer) {
+                let addresses = round.addresses.clone();
+                swarm.push(Output::Meet { peer, by: me, addresses, dials: true, delay: Duration::ZERO });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use minimodel_wire::{Bitfield, SignedOffer};
+
+    use super::super::events::Input;
+    use super::super::harness::{CHUNKS, Harness, SEED, TAKE, having, id, offer_at};
+    use super::super::user_controls::Controls;
+    use super::*;
+
+    fn expecting(offers: Vec<SignedOffer>) -> Harness {
+        let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
+        harness.tell(Input::Controls(Controls { expected: offers, ..Controls::default() }));
+        harness
+    }
+
+    fn met(harness: &mut Harness) -> Vec<PeerId> {
+        let meets = harness.said().into_iter();
+        meets
+            .filter_map(|output| if let Output::Meet { peer, .. } = output { Some(peer) } else { None })
+            .collect()
+    }
+
+    #[test]
+    fn expected_peer_is_sent_to_every_ten_seconds_until_it_is_here() {
+        let mut harness = expecting(vec![offer_at(9, "8.8.4.4:1", 1_000_000)]);
+        assert_eq!(met(&mut harness), [id(9)]);
+        harness.tell(Input::MeetingEnded { peer: id(9), by: harness.machine.swarm.config.me });
+        harness.wait(EVERY - Duration::from_secs(1));
+        assert_eq!(met(&mut harness), []);
+        harness.wait(Duration::from_secs(1));
+        assert_eq!(met(&mut harness), [id(9)]);
+        harness.join(9, TAKE, having([]));
+        harness.wait(3 * EVERY);
+        assert_eq!(met(&mut harness), []);
+    }
+
+    #[test]
+    fn expected_peer_is_given_up_after_an_hour_or_by_the_user() {
+        let mut harness = expecting(vec![offer_at(9, "8.8.4.4:1", 1_000_000)]);
+        harness.wait(PATIENCE);
+        assert_eq!(met(&mut harness).len(), 360);
+        harness.wait(PATIENCE);
+        assert_eq!(met(&mut harness), []);
+        let mut forgets = expecting(vec![offer_at(9, "8.8.4.4:1", 1_000_000)]);
+        forgets.tell(Input::Controls(Controls::default()));
+        met(&mut forgets);
+        forgets.wait(EVERY);
+        assert_eq!(met(&mut forgets), []);
+    }
+
+    #[test]
+    fn who_may_not_come_is_not_sent_to_though_expected() {
+        let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
+        harness.machine.dialer.sources.ban(id(8), false, Time::ZERO);
+        let expected = vec![offer_at(8, "8.8.4.4:1", 1_000_000), offer_at(9, "8.8.4.4:2", 1_000_000)];
+        let allow = Some([id(8)].into());
+        harness.tell(Input::Controls(Controls { expected, allow, ..Controls::default() }));
+        harness.wait(EVERY);
+        assert_eq!(met(&mut harness), []);
+    }
+}
