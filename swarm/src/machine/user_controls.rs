@@ -24,7 +24,7 @@ pub struct Controls {
     /// have grown: peers for which it was used up are served and asked again.
     pub quota_version: u64,
     /// Offers of peers that were given ours and dial us now, while a router or firewall here may let in answers alone: until one of
-    /// them is connected, packets go to its addresses every ten seconds, for an hour. At most 16 count.
+    /// them is connected, packets go to its addresses every ten seconds, for half an hour. At most 16 count.
     pub expected: Vec<SignedOffer>,
 }
 

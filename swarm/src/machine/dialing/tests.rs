@@ -289,6 +289,7 @@ fn peers_of_an_earlier_run_are_dialed_first_and_then_given_up() {
     assert_eq!(tries.iter().filter(|&&peer| peer == id(9)).count(), 5);
 }
 
+// Rows: B21
 #[test]
 fn private_addresses_of_an_earlier_run_are_dialed_only_if_named() {
     let dialed = |addresses, was_named| {
