@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
-use minimodel_swarm::machine::{Config, Conn, Input, Machine, Site, Time};
+use minimodel_swarm::machine::{Config, Conn, Input, Machine, Output, Site, Time};
 use minimodel_wire::limits::MAX_CHUNK_COUNT;
 use minimodel_wire::{Bitfield, Consent, Decoder, Frame, Hello, Offer, PeerId, SignedOffer, UncheckedOffer};
 
 use super::{Cost, used};
+
+/// Where a member sees another one.
+const SEEN: ([u8; 4], u16) = ([203, 0, 113, 7], 47_000);
 
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let (before, _) = used();
@@ -32,8 +35,13 @@ struct Harness {
 
 impl Harness {
     fn new(have: Bitfield) -> Self {
-        let config = config(Consent::FETCH | Consent::SERVE);
-        let hello = minimodel_sim::hello(&config.terms, Consent::SERVE | Consent::FETCH);
+        Self::of(Consent::FETCH | Consent::SERVE, have)
+    }
+
+    /// We and all peers have these consents.
+    fn of(consent: Consent, have: Bitfield) -> Self {
+        let config = config(consent);
+        let hello = minimodel_sim::hello(&config.terms, consent);
         Self { machine: Machine::new(config, have, BTreeMap::new()), hello, next: 0 }
     }
 
@@ -46,28 +54,34 @@ impl Harness {
             let frame = decoder.next().unwrap().unwrap();
             self.machine.handle(Time::ZERO, Input::Frame { conn, frame });
             while let Some(output) = self.machine.poll() {
-                if let minimodel_swarm::machine::Output::Send { frame, .. } = output {
-                    black_box(frame.encode());
+                match output {
+                    Output::Send { frame, .. } => drop(black_box(frame.encode())),
+                    Output::Introduce { sides: [asker, target] } => {
+                        for (side, other) in [(&asker, &target), (&target, &asker)] {
+                            black_box(side.told_of(other, SEEN.into()).encode());
+                        }
+                    }
+                    _ => {}
                 }
             }
         });
         (theirs, ours)
     }
 
+    /// The key of the peer that joined last.
+    fn key(&self) -> PeerId {
+        let mut key = [3; 32];
+        key[..8].copy_from_slice(&self.next.to_le_bytes());
+        PeerId(key)
+    }
+
     /// Connects a new peer, and measures its Hello.
     fn join(&mut self) -> (Conn, (Duration, Duration)) {
         self.next += 1;
-        let mut key = [3; 32];
-        key[..8].copy_from_slice(&self.next.to_le_bytes());
-        let conn = Conn(self.next);
+        let (conn, peer) = (Conn(self.next), self.key());
         self.machine.handle(
             Time::ZERO,
-            Input::Connected {
-                conn,
-                peer: PeerId(key),
-                site: Site::of(Ipv4Addr::LOCALHOST.into()),
-                dialed: false,
-            },
+            Input::Connected { conn, peer, site: Site::of(Ipv4Addr::LOCALHOST.into()), dialed: false },
         );
         let hello = Frame::Hello(self.hello.clone());
         (conn, self.frame(conn, &hello))
@@ -103,7 +117,28 @@ pub(crate) fn costs() -> Vec<Cost> {
     harness.frame(conn, &Frame::Bitfield(Bitfield::full(MAX_CHUNK_COUNT)));
     let spent = harness.frame(conn, &Frame::DontHave { index: 7 });
     costs.push(cost("first `DontHave` of who had all of 2^24", spent, (10, 0)));
+    costs.push(introductions());
     costs
+}
+
+/// Members that ask for introductions to each other, a pair at a time.
+fn introductions() -> Cost {
+    const PAIRS: u32 = 32;
+    let all = Consent::FETCH | Consent::SERVE | Consent::PUBLISH;
+    let mut harness = Harness::of(all, Bitfield::new(MAX_CHUNK_COUNT));
+    let member = |harness: &mut Harness| {
+        let (conn, _) = harness.join();
+        harness.frame(conn, &Frame::Bitfield(Bitfield::new(MAX_CHUNK_COUNT)));
+        (conn, harness.key())
+    };
+    let (mut ours, mut theirs) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..PAIRS {
+        let ((asker, _), (_, peer)) = (member(&mut harness), member(&mut harness));
+        let spent = harness.frame(asker, &Frame::Introduce { peer });
+        (theirs, ours) = (theirs + spent.0, ours + spent.1);
+    }
+    let bytes = |each: u64| each * u64::from(PAIRS);
+    Cost { what: "`Introduce`", times: PAIRS, ours, theirs, bytes: Some((bytes(38), bytes(124))) }
 }
 
 fn offers() -> Vec<Cost> {

@@ -207,7 +207,7 @@ impl Machine {
         if self.swarm.stopping {
             return;
         }
-        self.expected.follow(&self.swarm);
+        self.expected.follow(&self.swarm.config, self.swarm.now);
         self.close_who_may_not_come();
         self.follow_allow();
         self.follow_sources();

@@ -88,7 +88,8 @@ impl Machine {
         let limits = &mut config.limits;
         limits.max_connections = limits.max_connections.min(Picker::MAX_HOLDERS);
         let rescan = config.rescan && !have.is_full();
-        let mut machine = Self {
+        Self {
+            expected: Expected::of(&config),
             leaves: LeafSearch::new(rescan, config.repairs && !have.is_full(), config.terms.chunk_count),
             dialer: Dialer::new(Sources::new(Bans::new(banned))),
             downloads: Downloads::default(),
@@ -102,11 +103,8 @@ impl Machine {
             ends: Ends::new(have.is_full()),
             introducer: Introducer::default(),
             meetings: Meetings::default(),
-            expected: Expected::default(),
             swarm: Swarm::new(config, have),
-        };
-        machine.expected.follow(&machine.swarm);
-        machine
+        }
     }
 
     /// Processes an input at `now`. Times never go back.
@@ -184,9 +182,7 @@ impl Machine {
         let (resume, ends) = (self.downloads.next_resume, self.ends.wakeup());
         let meets = [self.meetings.wakeup(), self.expected.wakeup()].into_iter().flatten().min();
         let times = [self.swarm.announcer.next_at(), resume, ends, checks, look, meets];
-        for time in times.into_iter().flatten() {
-            sooner(time);
-        }
+        times.into_iter().flatten().for_each(sooner);
         at
     }
 
@@ -218,16 +214,15 @@ impl Machine {
 
     /// Returns the state of the peer of a connection; `None` if the connection is unknown.
     pub fn peer_state(&self, conn: Conn) -> Option<PeerState> {
-        let mut state = PeerState::of(&self.swarm, self.swarm.peers.get(&conn)?);
-        state.requests += u32::from(self.leaves.is_asked(conn));
         let peer = self.swarm.peers.get(&conn)?;
+        let mut state = PeerState::of(&self.swarm, peer);
+        state.requests += u32::from(self.leaves.is_asked(conn));
         state.blamed = self.standings.is_blamed(peer.id);
         state.found = match self.meetings.introducer_of(peer.id) {
             Some(by) => Found::Introduced(by),
             None if !peer.dialed => Found::Came,
-            None if self.dialer.sources.is_by_user(peer.id) || self.expected.has(peer.id) => Found::Named,
-            None if self.dialer.sources.is_earlier(peer.id) => Found::Earlier,
-            None => Found::PassedOn,
+            None if self.expected.has(peer.id) => Found::Named,
+            None => self.dialer.sources.found(peer.id),
         };
         Some(state)
     }

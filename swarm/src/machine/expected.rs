@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use minimodel_wire::PeerId;
 
+use super::config::Config;
 use super::events::Output;
 use super::sources::Sources;
 use super::swarm::Swarm;
@@ -35,17 +36,24 @@ struct Round {
 pub(super) struct Expected(BTreeMap<PeerId, Round>);
 
 impl Expected {
+    /// The user's list at the start.
+    pub(super) fn of(config: &Config) -> Self {
+        let mut expected = Self::default();
+        expected.follow(config, Time::ZERO);
+        expected
+    }
+
     /// Follows the user's list, which may have changed.
-    pub(super) fn follow(&mut self, swarm: &Swarm) {
-        let listed = || swarm.config.controls.expected.iter().map(|signed| signed.offer()).take(MOST);
+    pub(super) fn follow(&mut self, config: &Config, now: Time) {
+        let listed = || config.controls.expected.iter().map(|signed| signed.offer()).take(MOST);
         self.0.retain(|peer, round| {
             listed().any(|offer| offer.peer == *peer && offer.addresses == round.addresses)
         });
-        for offer in listed().filter(|offer| offer.swarm_id == swarm.config.terms.swarm_id) {
+        for offer in listed().filter(|offer| offer.swarm_id == config.terms.swarm_id) {
             self.0.entry(offer.peer).or_insert_with(|| Round {
                 addresses: offer.addresses.clone(),
-                next: swarm.now,
-                until: swarm.now + PATIENCE,
+                next: now,
+                until: now + PATIENCE,
             });
         }
     }

@@ -91,6 +91,7 @@ mod site;
 mod site_buckets;
 mod slot_count;
 mod slot_reservation;
+mod source;
 mod sources;
 mod standing;
 mod swarm;

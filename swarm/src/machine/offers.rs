@@ -16,7 +16,7 @@ use super::fault::Breach;
 use super::offer_checks::{Bringer, Due};
 use super::reach;
 use super::site::Site;
-use super::sources::Heard;
+use super::source::Heard;
 
 /// How long the peer with the larger key waits for the other to dial, so that both do not dial at once.
 const POLITE_DELAY: Duration = Duration::from_secs(1);

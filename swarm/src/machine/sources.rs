@@ -8,8 +8,10 @@ use minimodel_wire::PeerId;
 use super::bans::Bans;
 use super::config::Limits;
 use super::eviction::Evictions;
+use super::introductions::Found;
 use super::reach::MAX_FAILURES;
 use super::site::Site;
+use super::source::{Heard, Source, State};
 use super::time::Time;
 
 /// Failed tries after which a peer from a passed-on offer is forgotten. Peers that brought chunks are tried until their
@@ -23,57 +25,6 @@ pub(super) type Only<'c> = Option<&'c BTreeSet<PeerId>>;
 
 fn may_dial(only: Only<'_>, peer: &PeerId) -> bool {
     only.is_none_or(|only| only.contains(peer))
-}
-
-/// How we heard of a peer.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Heard {
-    /// Failed dials of its key before.
-    pub(super) tries: u32,
-    /// The site of the member that passed the offer on.
-    pub(super) bringer: Site,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// To be dialed at this time.
-    Waiting(Time),
-    Dialing,
-    Connected,
-    /// Refused for good, banned, or found with another key.
-    Ended,
-}
-
-#[derive(Debug, Clone)]
-struct Source {
-    /// Addresses that the user named, the latest first.
-    named: Vec<SocketAddr>,
-    /// Addresses of the newest passed-on offer that may be dialed.
-    pex_addresses: Vec<SocketAddr>,
-    /// Passed-on addresses that are being dialed.
-    on_trial: Vec<SocketAddr>,
-    /// When the newest passed-on offer expires.
-    expires_unix: u64,
-    by_user: bool,
-    /// Site of the member that first passed on an offer of the peer; `None` only if the user named the peer first.
-    bringer: Option<Site>,
-    state: State,
-    is_out_of_budget: bool,
-    /// Failed tries in a row.
-    tries: u32,
-    /// The peer has brought a proven chunk: it exists, and it has the file.
-    has_brought: bool,
-    /// It had brought one in an earlier run, and is dialed before others.
-    is_earlier: bool,
-    /// The peer is shut out until then.
-    not_before: Time,
-}
-
-impl Source {
-    /// Returns true if the peer is known from passed-on offers alone, is waiting to be dialed and never brought a chunk.
-    fn may_be_evicted(&self) -> bool {
-        !self.by_user && !self.has_brought && matches!(self.state, State::Waiting(_))
-    }
 }
 
 /// All known peers, connected or not.
@@ -354,20 +305,7 @@ impl Sources {
         if !self.known.contains_key(&peer) {
             self.evictions.forget();
         }
-        self.known.entry(peer).or_insert(Source {
-            named: Vec::new(),
-            pex_addresses: Vec::new(),
-            on_trial: Vec::new(),
-            expires_unix: 0,
-            by_user: false,
-            bringer: None,
-            state,
-            is_out_of_budget: false,
-            tries: 0,
-            has_brought: false,
-            is_earlier: false,
-            not_before: Time::ZERO,
-        })
+        self.known.entry(peer).or_insert(Source::new(state))
     }
 
     /// Returns true if the user named the peer.
@@ -375,9 +313,13 @@ impl Sources {
         self.known.get(&peer).is_some_and(|source| source.by_user)
     }
 
-    /// Returns true if the peer had brought a chunk in an earlier run.
-    pub(super) fn is_earlier(&self, peer: PeerId) -> bool {
-        self.known.get(&peer).is_some_and(|source| source.is_earlier)
+    /// By which way we learned of a peer that we dialed.
+    pub(super) fn found(&self, peer: PeerId) -> Found {
+        match self.known.get(&peer) {
+            Some(source) if source.by_user => Found::Named,
+            Some(source) if source.is_earlier => Found::Earlier,
+            _ => Found::PassedOn,
+        }
     }
 
     pub(super) fn is_known(&self, peer: PeerId) -> bool {
