@@ -63,6 +63,11 @@ impl<'a> Asking<'a> {
                 .filter(|_| verdict.is_alarm()),
             None => None,
         };
+        if self.quota.is_some() && transfer.question.is_none() {
+            self.context.printer.warning(
+                "--quota bounds this consent alone: one of before permits to serve already, see `minimodel consent list`",
+            );
+        }
         let consent = match (&transfer.question, self.consent) {
             (Some(open), _) => self.ask(&transfer, open)?,
             // Everything required is granted; the flag may consent to more, such as publish.

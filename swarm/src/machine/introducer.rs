@@ -27,21 +27,18 @@ const OF_A_KEY: [u32; 2] = [4, 32];
 const TO_A_MEMBER: u32 = 8;
 /// All introductions within a minute; counted likewise.
 const OF_ALL: u32 = 256;
-/// Most keys that are remembered.
+/// Most keys of which it is remembered what they asked for. Beyond it the one that began first is forgotten: keys cost nothing, and
+/// those of an attacker must not keep others from asking.
 const MAX_KEYS: usize = 1_024;
-
-/// What one key asked for, and how often it was asked for.
-#[derive(Debug, Clone, Copy, Default)]
-struct Counts {
-    asked: [Window; 2],
-    wanted: [Window; 2],
-}
 
 /// The introductions that this member made lately.
 #[derive(Debug, Default)]
 pub(super) struct Introducer {
-    keys: BTreeMap<PeerId, Counts>,
-    /// When each pair was introduced.
+    /// What each key asked for, within the minute and the hour.
+    asked: BTreeMap<PeerId, [Window; 2]>,
+    /// How often each member was asked for within the minute, by keys that moved nothing and by others.
+    wanted: BTreeMap<PeerId, [Window; 2]>,
+    /// When each pair was introduced. The rate of all bounds this and the above.
     pairs: BTreeMap<(PeerId, PeerId), Time>,
     all: [Window; 2],
 }
@@ -86,27 +83,36 @@ impl Introducer {
     /// Counts an introduction; returns false if there were too many.
     fn take(&mut self, now: Time, asker: PeerId, wanted: PeerId, has_moved: bool) -> bool {
         let class = usize::from(has_moved);
-        if self.keys.len() >= MAX_KEYS || self.pairs.len() >= MAX_KEYS {
-            self.keys.retain(|_, counts| !counts.asked[1].is_over(now, HOUR));
-            self.pairs.retain(|_, at| now.since(*at) < MINUTE);
-        }
-        let is_full = self.keys.len() >= MAX_KEYS || self.pairs.len() >= MAX_KEYS;
+        self.forget(now);
         let pair = (asker.min(wanted), asker.max(wanted));
-        if is_full || self.pairs.get(&pair).is_some_and(|&at| now.since(at) < MINUTE) {
+        if self.pairs.contains_key(&pair) {
             return false;
         }
-        let mut asking = self.keys.get(&asker).copied().unwrap_or_default();
-        let mut asked_for = self.keys.get(&wanted).copied().unwrap_or_default();
-        let may = asking.asked[0].take(now, MINUTE, OF_A_KEY[0])
-            && asking.asked[1].take(now, HOUR, OF_A_KEY[1])
-            && asked_for.wanted[class].take(now, MINUTE, TO_A_MEMBER)
+        let mut asked = self.asked.get(&asker).copied().unwrap_or_default();
+        let mut of_member = self.wanted.get(&wanted).copied().unwrap_or_default();
+        let may = asked[0].take(now, MINUTE, OF_A_KEY[0])
+            && asked[1].take(now, HOUR, OF_A_KEY[1])
+            && of_member[class].take(now, MINUTE, TO_A_MEMBER)
             && self.all[class].take(now, MINUTE, OF_ALL);
         if may {
-            self.keys.insert(asker, asking);
-            self.keys.insert(wanted, asked_for);
+            self.asked.insert(asker, asked);
+            self.wanted.insert(wanted, of_member);
             self.pairs.insert(pair, now);
         }
         may
+    }
+
+    /// Forgets what is over, and one key where there are too many.
+    fn forget(&mut self, now: Time) {
+        self.pairs.retain(|_, at| now.since(*at) < MINUTE);
+        self.wanted.retain(|_, counts| counts.iter().any(|count| !count.is_over(now, MINUTE)));
+        if self.asked.len() >= MAX_KEYS {
+            self.asked.retain(|_, [_, hour]| !hour.is_over(now, HOUR));
+        }
+        if self.asked.len() >= MAX_KEYS {
+            let first = self.asked.iter().min_by_key(|(_, [_, hour])| hour.since()).map(|(&key, _)| key);
+            first.and_then(|key| self.asked.remove(&key));
+        }
     }
 }
 
@@ -248,7 +254,26 @@ mod tests {
             (0..5_000).filter(|&n| introducer.take(now, key(10_000 + n), key(20_000 + n), false)).count();
         assert_eq!(in_all + to_one, OF_ALL as usize);
         assert!(introducer.take(now, key(90_000), key(0), true), "one that moved bytes");
-        assert!(introducer.keys.len() <= MAX_KEYS && introducer.pairs.len() <= MAX_KEYS);
+        assert!(introducer.asked.len() <= MAX_KEYS && introducer.pairs.len() <= 2 * OF_ALL as usize);
+    }
+
+    // Rows: H14
+    #[test]
+    fn keys_of_an_attacker_do_not_keep_others_from_asking() {
+        let mut introducer = Introducer::default();
+        let key = |n: u64| {
+            let mut key = [1; 32];
+            key[..8].copy_from_slice(&n.to_le_bytes());
+            PeerId(key)
+        };
+        for n in 0..3_000 {
+            let now = Time::after_start(Duration::from_millis(5_000 + n * 300));
+            assert!(introducer.take(now, key(n), key(10_000 + n), false), "{n}");
+        }
+        let later = Time::after_start(Duration::from_secs(2_000));
+        assert!(introducer.take(later, key(90_000), key(90_001), false));
+        assert!(introducer.take(later, key(90_002), key(90_003), true));
+        assert!(introducer.asked.len() <= MAX_KEYS);
     }
 
     #[test]

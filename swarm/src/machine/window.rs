@@ -22,6 +22,11 @@ impl Window {
         may
     }
 
+    /// When its first event was.
+    pub(super) fn since(&self) -> Time {
+        self.since
+    }
+
     /// Returns true if no event counts any more.
     pub(super) fn is_over(&self, now: Time, span: Duration) -> bool {
         self.count == 0 || now.since(self.since) >= span
