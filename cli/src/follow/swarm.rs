@@ -1,7 +1,7 @@
 //! Events of the swarm of a transfer in this process, for people and scripts.
 
 use minimodel::clock::utc;
-use minimodel_swarm::machine::Event;
+use minimodel_swarm::machine::{Event, NotMet};
 use minimodel_wire::SignedOffer;
 use serde_json::json;
 
@@ -62,7 +62,13 @@ pub(super) fn tell(printer: &Printer, event: &Event) -> Result<(), Failure> {
             ("peer-met", json!({"peer": peer.to_string(), "by": by.to_string()}))
         }
         Event::NotMet { peer, why } => {
-            printer.note(format!("peer {} could not be met: {why}", peer.short()));
+            let says = format!("peer {} could not be met: {why}", peer.short());
+            // Members pass on the offers of those who left a moment ago, too.
+            if *why == NotMet::NobodyKnowsIt {
+                printer.detail(says);
+            } else {
+                printer.note(says);
+            }
             ("peer-not-met", json!({"peer": peer.to_string(), "reason": why.to_string()}))
         }
         Event::Offered(_)

@@ -117,6 +117,7 @@ impl Machine {
                 self.connected(conn, Arrival { id: peer, site, dialed });
             }
             Input::DialFailed { peer, wrong_key, code } => {
+                self.meetings.dial_failed(peer, wrong_key.is_some() || code.is_some());
                 self.dialer.dial_failed(&mut self.swarm, peer, wrong_key, code);
             }
             Input::MeetingEnded { peer, by } => {

@@ -157,6 +157,14 @@ impl Meetings {
         self.remove(peer);
     }
 
+    /// Notes that a dial failed. If something answered there, an introduction would change nothing; a meeting under way goes on.
+    pub(super) fn dial_failed(&mut self, peer: PeerId, has_answered: bool) {
+        let is_silent = |it: &Wanted| matches!(it.stage, Stage::Silent(_));
+        if has_answered && self.wanted.get(&peer).is_some_and(is_silent) {
+            self.wanted.remove(&peer);
+        }
+    }
+
     /// Notes that a peer is connected no more.
     pub(super) fn parted(&mut self, peer: PeerId) {
         self.introduced.remove(&peer);

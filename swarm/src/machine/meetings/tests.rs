@@ -1,4 +1,4 @@
-use minimodel_wire::Bitfield;
+use minimodel_wire::{Bitfield, CloseCode};
 
 use super::super::events::Input;
 use super::super::harness::{CHUNKS, Harness, SEED, TAKE, all, having, id, offer_at};
@@ -65,6 +65,15 @@ fn member_is_asked_once_a_dial_is_silent_for_half_a_second() {
     answers.connect(9, 9, true);
     answers.wait(seconds(5));
     assert_eq!(asked(&mut answers), [0; 0]);
+}
+
+#[test]
+fn peer_that_answers_a_dial_with_a_refusal_is_not_asked_for() {
+    let mut harness = fetch(1);
+    let code = Some(CloseCode::Busy);
+    harness.tell(Input::DialFailed { peer: id(9), wrong_key: None, code });
+    harness.wait(Duration::from_millis(700));
+    assert_eq!(asked(&mut harness), [0; 0]);
 }
 
 #[test]
