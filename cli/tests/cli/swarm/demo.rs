@@ -104,10 +104,15 @@ fn demo_of_pages_waits_for_consent_and_leaves_nothing() {
         accept_publisher_key: None,
     };
     bob.answer(fetch.id, consent).unwrap();
+    // Alice shares slowly, so that the one who lies is asked too; without a limit she may give it all first.
+    let begun = Instant::now();
+    while bob.bans().unwrap().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the one who lies is not on record");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let share = alice.status().unwrap().transfers.remove(0);
     alice.limit(share.id, TransferLimits::default()).unwrap();
     pages.wait_until_told("Bob has the file, checked in full");
-    assert!(!bob.bans().unwrap().is_empty(), "the one who lies is not on record");
     let pids = [&alice, &bob].map(|user| user.status().unwrap().pid);
     pages.demo.signal(Signal::INT);
     let Pages { home, demo } = pages;
