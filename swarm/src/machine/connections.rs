@@ -224,12 +224,11 @@ impl Machine {
 
     /// Closes the connection if both sides have every chunk, unless it is kept for introductions.
     pub(super) fn leave_if_useless(&mut self, conn: Conn) {
-        let Some(peer) = self.swarm.peers.get(&conn) else { return };
-        if contacts::is_useless(&self.swarm, peer) && !contacts::may_stay(&self.swarm, conn) {
-            self.dialer.sources.refused(peer.id);
-            self.swarm.send(conn, Frame::Bye { code: CloseCode::Done });
-            self.drop_peer(conn, CloseCode::Done);
-        }
+        let Some(gone) = contacts::superfluous(&self.swarm, conn) else { return };
+        let Some(peer) = self.swarm.peers.get(&gone) else { return };
+        self.dialer.sources.refused(peer.id);
+        self.swarm.send(gone, Frame::Bye { code: CloseCode::Done });
+        self.drop_peer(gone, CloseCode::Done);
     }
 
     pub(super) fn closed(&mut self, conn: Conn, code: Option<CloseCode>) {

@@ -4,6 +4,8 @@
 //! that it could dial itself, its *hosts*. A member keeps some such connections of others in turn. Over a contact nothing is asked
 //! for, and it is the first to give way to a newcomer.
 
+use std::collections::BTreeMap;
+
 use minimodel_wire::Consent;
 
 use super::events::Conn;
@@ -46,12 +48,29 @@ pub(super) fn hosts_wanted(swarm: &Swarm) -> usize {
     }
 }
 
-/// Returns true if a connection of no other use is kept.
-pub(super) fn may_stay(swarm: &Swarm, conn: Conn) -> bool {
-    let Some(peer) = swarm.peers.get(&conn) else { return false };
+/// Returns the connection to close, if one is superfluous now that neither side of `conn` can want a chunk of the other: this one, or a
+/// contact that gives way to it. No network has more places than another that wants one, so that nobody takes up all of them from
+/// one network.
+pub(super) fn superfluous(swarm: &Swarm, conn: Conn) -> Option<Conn> {
+    let peer = swarm.peers.get(&conn).filter(|peer| is_useless(swarm, peer))?;
+    if !is_member(swarm) || !peer.consent.contains(Consent::SERVE | Consent::PUBLISH) {
+        return Some(conn);
+    }
     let most = if peer.dialed { HOSTS } else { OF_OTHERS };
-    let before = others(swarm, peer.dialed).filter(|&other| other != conn).count();
-    is_member(swarm) && peer.consent.contains(Consent::SERVE | Consent::PUBLISH) && before < most
+    let before: Vec<Conn> = others(swarm, peer.dialed).filter(|&other| other != conn).collect();
+    if before.len() < most {
+        return None;
+    }
+    let network = |conn: &Conn| swarm.peers.get(conn).map(|peer| peer.site.network());
+    let mut networks: BTreeMap<_, Vec<Conn>> = BTreeMap::new();
+    before.into_iter().for_each(|other| networks.entry(network(&other)).or_default().push(other));
+    let own = networks.get(&network(&conn)).map_or(0, Vec::len);
+    let fullest = networks.into_values().max_by_key(Vec::len).filter(|_| !peer.dialed);
+    // The newest of it gives way: those who came before it was full have shown more patience.
+    fullest
+        .filter(|fullest| own + 1 < fullest.len())
+        .and_then(|fullest| fullest.last().copied())
+        .or(Some(conn))
 }
 
 #[cfg(test)]
@@ -72,9 +91,19 @@ mod tests {
 
     /// Seeders connect, or are dialed, and which connections are closed with `Done`.
     fn closed(ours: Consent, theirs: Consent, dialed: bool, peers: u8) -> Vec<u64> {
+        closed_from(ours, theirs, dialed, (1..=peers).map(|n| (n, [10, n, 0, 1])))
+    }
+
+    /// The same, of seeders at these addresses.
+    fn closed_from(
+        ours: Consent,
+        theirs: Consent,
+        dialed: bool,
+        peers: impl Iterator<Item = (u8, [u8; 4])>,
+    ) -> Vec<u64> {
         let mut harness = seeder(ours);
-        for n in 1..=peers {
-            harness.connect(n.into(), n, dialed);
+        for (n, address) in peers {
+            harness.connect_from(n.into(), n, address, dialed);
             let hello = harness.hello(theirs);
             harness.frame(n.into(), Frame::Hello(hello));
             harness.frame(n.into(), Frame::Bitfield(Bitfield::full(CHUNKS)));
@@ -91,6 +120,18 @@ mod tests {
         let publishes = MEMBER | Consent::PUBLISH;
         assert_eq!(closed(publishes, publishes, true, 4), [3, 4]);
         assert_eq!(closed(publishes, publishes, false, 18), [17, 18]);
+    }
+
+    // Rows: H14
+    #[test]
+    fn contacts_of_one_network_give_way_to_those_of_others() {
+        let publishes = MEMBER | Consent::PUBLISH;
+        let crowd = (1..=16).map(|n| (n, [8, 8, 8, n]));
+        let others = (17..=40).map(|n| (n, [9, n, 9, 9]));
+        // One stays of the crowd, and of the others all but those that come when every network has one place.
+        let closed = closed_from(publishes, publishes, false, crowd.chain(others));
+        let left = |of: std::ops::RangeInclusive<u64>| of.filter(|conn| !closed.contains(conn)).count();
+        assert_eq!((left(1..=16), left(17..=40)), (1, 15));
     }
 
     // Rows: H14
