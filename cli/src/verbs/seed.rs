@@ -13,6 +13,7 @@ use minimodel_wire::SignedOffer;
 use crate::args::{OfferArg, SeedArgs};
 use crate::companion;
 use crate::consent::{self, Action, Question};
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::{self, Share};
 use crate::input;
@@ -24,14 +25,22 @@ use crate::show;
 
 /// Runs the verb.
 pub(crate) fn run(args: &SeedArgs, context: &Context) -> Result<(), Failure> {
+    let (by_hand, expected): (Vec<OfferArg>, Vec<OfferArg>) =
+        args.expect.iter().cloned().partition(OfferArg::is_stdin);
+    let reads_stdin = args.share.end_with_stdin || args.peer.iter().any(OfferArg::is_stdin);
+    if !by_hand.is_empty() && reads_stdin {
+        return Err(Failure::new(
+            Exit::Usage,
+            "`--expect -` reads stdin while the share runs, and another option reads it too",
+            "name the other offers as text or in a file, and end the share by Ctrl-C or SIGTERM",
+        ));
+    }
     if args.share.end_with_stdin {
         Interrupt::listen()?.end_with_stdin()?;
     }
     let manifest = Arc::new(input::manifest(&args.manifest)?);
     let verdict = publisher::signer_verdict(context, &manifest)?;
     let members = offers(&args.peer, context, &manifest)?;
-    let (by_hand, expected): (Vec<OfferArg>, Vec<OfferArg>) =
-        args.expect.iter().cloned().partition(OfferArg::is_stdin);
     let expected = offers(&expected, context, &manifest)?;
     if let Some(service) = companion::taking(context, &args.share, &args.handing, is_special(args))? {
         publisher::require_key(&verdict, &args.publisher)?;

@@ -41,3 +41,15 @@ fn offer_pasted_into_a_running_seeder_is_expected() {
     running.end().exits(0);
     fetcher.has_it_all();
 }
+
+#[test]
+fn stdin_is_read_by_one_option_alone() {
+    let (model, seeder) = (Model::of("100KiB"), Home::new());
+    for other in [&["--end-with-stdin"][..], &["--peer", "-"]] {
+        let mut line = seeder.command(["seed"]);
+        line.arg(model.manifest_path()).arg(model.artifact()).args(["--expect", "-", "--consent", "serve"]);
+        let (typed, _types) = std::io::pipe().unwrap();
+        let ran = Running::start(line.args(other).stdin(typed)).end().exits(2);
+        assert!(ran.stderr.contains("another option reads it too"), "{}", ran.stderr);
+    }
+}
