@@ -48,6 +48,7 @@ pub use minimodel_swarm::driver::PeerPath;
 /// let told = |found| match found {
 ///     Found::Came => "it came".to_owned(),
 ///     Found::Named => "you named it".to_owned(),
+///     Found::Earlier => "helped before".to_owned(),
 ///     Found::PassedOn => "a member told of it".to_owned(),
 ///     Found::Introduced(by) => format!("{} introduced it", by.short()),
 /// };
