@@ -81,6 +81,7 @@ fn seeder(
                 manifest,
                 publish: true,
                 members: Vec::new(),
+                earlier: Vec::new(),
                 session: SessionSettings {
                     offer: Some(offer),
                     reports,

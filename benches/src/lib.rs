@@ -3,6 +3,7 @@
 //! - `compare`: this and other programs on the same work;
 //! - `rawquinn`: bytes from memory to nowhere over quinn, the limit that `compare` holds others against;
 //! - `paths`: transfers over slow and lossy links;
+//! - `reach`: whether two behind routers are connected, and when;
 //! - `scale`: large swarms, simulated.
 //!
 //! Criterion's benches live in `benches/benches`. `cargo bench -p minimodel-benches` runs all of them in less than

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use minimodel::consent::is_publish_alone;
+use minimodel::consent::unmet;
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::tagged;
 use minimodel_verifier::request::{
@@ -87,10 +87,9 @@ fn asks(words: &[String]) -> Result<Vec<Action>, String> {
     if asked.contains(&Action::Cache) {
         return Err("import-peer-request never does `cache`".to_owned());
     }
-    if is_publish_alone(|action| asked.contains(&action)) {
-        return Err(
-            "to publish is to tell peers that this machine serves; ask for `serve` as well".to_owned()
-        );
+    if let Some(unmet) = unmet(|action| asked.contains(&action)) {
+        let needed = unmet.needs.first().map_or("", |needed| needed.as_str());
+        return Err(format!("{unmet}: {}; ask for `{needed}` as well", unmet.reason()));
     }
     Ok(asked)
 }

@@ -77,6 +77,7 @@ impl Watcher for Printer {
                 "UDP port {taken}, which earlier offers name, is taken by another program: this run listens at port {port}, and \
                  the next one tries {taken} again"
             )),
+            Event::Way(event) => text::way_event(self, &event),
             Event::KeepsSeeding => self.note("serving on until Ctrl-C"),
             Event::OldRecordAside { file, path } => self.warning(&format!(
                 "the record of an earlier download stood beside `{}`; it is now called `{}`",

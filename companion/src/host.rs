@@ -1,6 +1,7 @@
 //! What the companion asks of the program that runs it: words, and whether that program is to end.
 
 use minimodel::Watcher;
+use minimodel::transfer::WaysSettings;
 use minimodel_verifier::Manifest;
 
 use crate::problem::Problem;
@@ -14,6 +15,10 @@ pub trait Host: Watcher {
     /// The name that the user gave this companion, for [`Status::label`](crate::model::Status::label).
     fn label(&self) -> Option<String> {
         None
+    }
+    /// How the ways beyond offers are used, where a transfer's user agreed to them.
+    fn ways(&self) -> WaysSettings {
+        WaysSettings::default()
     }
     /// Returns true if the program was asked to end: a check that reads a file stops then.
     fn is_ending(&self) -> bool;

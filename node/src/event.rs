@@ -9,7 +9,7 @@ use minimodel_verifier::Manifest;
 use minimodel_wire::{PeerId, SignedOffer};
 
 use crate::private::Exposed;
-use crate::transfer::Imported;
+use crate::transfer::{Imported, WayEvent};
 
 use crate::bans::BansError;
 use crate::checks::{How, Miss, NotRecorded};
@@ -125,6 +125,8 @@ pub enum Event {
     OfferRenewed(SignedOffer),
     /// Something happened in the swarm.
     Swarm(machine::Event),
+    /// Something happened on a way to be found or reached that its user agreed to.
+    Way(Box<WayEvent>),
     /// How the transfer stands, several times a second while bytes move.
     Snapshot(Box<Snapshot>),
     /// Every chunk is here, and the whole file was checked.
@@ -212,11 +214,13 @@ pub enum ShareCheck {
 }
 
 impl Event {
-    /// Returns true for what the swarm reports, which the next report makes out of date and which peers can cause in any number.
+    /// Returns true for what the swarm reports, and the ways beside it, which the next report makes out of date and which peers can
+    /// cause in any number.
     pub fn is_report(&self) -> bool {
         matches!(
             self,
             Self::Swarm(_)
+                | Self::Way(_)
                 | Self::Snapshot(_)
                 | Self::OfferRenewed(_)
                 | Self::CheckProgress { .. }
@@ -226,8 +230,8 @@ impl Event {
 }
 
 /// Receiver of events. It is called from the threads that do the work, so it must not block them for long. Reports of the swarm
-/// ([`Event::Swarm`], [`Event::Snapshot`], [`Event::OfferRenewed`]) have a thread of their own, and are dropped if they are not
-/// taken in time.
+/// ([`Event::Swarm`], [`Event::Snapshot`], [`Event::OfferRenewed`]) have a thread of their own, and so has [`Event::Way`]; they are
+/// dropped if they are not taken in time.
 ///
 /// ```
 /// # let folder = tempfile::tempdir()?;

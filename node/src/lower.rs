@@ -35,7 +35,7 @@ pub use minimodel_swarm::driver::PeerView;
 /// fn is_far(path: &PeerPath) -> bool {
 ///     path.rtt.as_millis() > 200 && path.address.ip().is_ipv6()
 /// }
-/// # assert!(!is_far(&PeerPath { address: "[::1]:1".parse()?, rtt: Default::default(), found: Default::default() }));
+/// # assert!(!is_far(&PeerPath { address: "[::1]:1".parse()?, rtt: Default::default(), found: Default::default(), over: Default::default() }));
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 pub use minimodel_swarm::driver::PeerPath;
@@ -49,12 +49,54 @@ pub use minimodel_swarm::driver::PeerPath;
 ///     Found::Came => "it came".to_owned(),
 ///     Found::Named => "you named it".to_owned(),
 ///     Found::Earlier => "helped before".to_owned(),
+///     Found::By(way) => format!("{way:?} led to it"),
 ///     Found::PassedOn => "a member told of it".to_owned(),
 ///     Found::Introduced(by) => format!("{} introduced it", by.short()),
 /// };
 /// assert_eq!(told(Found::default()), "it came");
 /// ```
 pub use minimodel_swarm::driver::Found;
+
+/// What was sent in a meeting that led to nothing, of [`NotMet::NothingCame`].
+///
+/// ```
+/// use minimodel::{Attempt, Nat};
+///
+/// fn is_hopeless(attempt: &Attempt) -> bool {
+///     attempt.ours.nat == Nat::Varies && attempt.theirs == Nat::Varies
+/// }
+/// # let by = minimodel::PeerId([7; 32]);
+/// assert!(!is_hopeless(&Attempt { by, ours: Default::default(), theirs: Nat::Same }));
+/// ```
+pub use minimodel_swarm::machine::Attempt;
+
+/// What one side of a meeting sent.
+///
+/// ```
+/// use minimodel::Sent;
+///
+/// assert_eq!(Sent::default().punches, 0);
+/// ```
+pub use minimodel_swarm::machine::Sent;
+
+/// How routers translate a member's address, by its own word.
+///
+/// ```
+/// use minimodel::Nat;
+///
+/// assert_eq!(Nat::Same.to_string(), "whose router translates the same way for all");
+/// ```
+pub use minimodel_wire::Nat;
+
+/// Over what the packets of a connection go, as a [`PeerPath`] brings it.
+///
+/// ```
+/// use minimodel::Over;
+///
+/// let is_translated = |over| matches!(over, Over::Mapped | Over::Punched);
+/// assert!(!is_translated(Over::default()));
+/// ```
+pub use minimodel_swarm::driver::Over;
 
 /// The figures that a program shows while a transfer runs, as [`Event::Snapshot`](crate::Event::Snapshot) brings them.
 ///
@@ -153,7 +195,7 @@ pub use minimodel_swarm::machine::Consequence;
 /// ```
 /// use minimodel::{NotMet, SwarmEvent};
 ///
-/// let is_blocked = |event: &SwarmEvent| matches!(event, SwarmEvent::NotMet { why: NotMet::NothingCame, .. });
+/// let is_blocked = |event: &SwarmEvent| matches!(event, SwarmEvent::NotMet { why: NotMet::NothingCame(_), .. });
 /// assert!(!is_blocked(&SwarmEvent::Complete));
 /// ```
 pub use minimodel_swarm::machine::NotMet;
@@ -336,7 +378,7 @@ pub use minimodel_wire::SignedOffer;
 /// use minimodel::Action;
 ///
 /// let boxes = Action::ALL.map(Action::as_str);
-/// assert_eq!(boxes, ["fetch", "import", "serve", "cache", "publish"]);
+/// assert_eq!(boxes, ["fetch", "import", "serve", "cache", "publish", "lan", "dht", "map"]);
 /// assert_eq!(Action::from_word("serve"), Some(Action::Serve));
 /// ```
 pub use minimodel_verifier::receipt::ConsentAction as Action;

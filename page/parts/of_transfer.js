@@ -24,8 +24,19 @@ function doing(it) {
   return it.cause ? (CAUSES[it.cause]?.[0] ?? it.cause) : it.choked_by_us && 'waits for a slot of ours';
 }
 
-/** By which way a peer was found. @param {Api.Peer} it */
-const found = (it) => it.found === 'introduced' ? html` introduced by ${brief(it.introduced_by ?? '')}` : it.found === 'earlier' ? ' known from before' : it.found === 'passed-on' && ' through a member';
+const FOUND = { came: '', named: '', earlier: ' known from before', 'passed-on': ' through a member', lan: ' found on this network', dht: ' found by the DHT' };
+const OVER = { local: '', direct: '', ipv6: ', by IPv6', mapped: ', through the mapped port', punched: ', through both routers' };
+
+/** By which way a peer was found, and over what it is connected. @param {Api.Peer} it */
+const found = (it) => html`${it.found === 'introduced' ? html` introduced by ${brief(it.introduced_by ?? '')}` : FOUND[it.found ?? 'came']}${OVER[it.over ?? 'direct']}`;
+
+/** The ways that the user agreed to, a sentence each. @param {Api.Reach | null | undefined} reach */
+export function ways(reach) {
+  const { mapping, lan, dht } = reach ?? {};
+  const way = (name, it) => it && it.stand !== 'off' && `${name}: ${it.stand === 'failed' ? it.why : counted(it.found, 'peer') + ' found'}`;
+  const at = { asked: 'is asked for a mapping', mapped: `lets others in at ${mapping?.external}, by ${mapping?.by}`, failed: mapping?.why };
+  return [mapping && mapping.stand !== 'off' && `The router ${mapping.stand === 'failed' ? 'has no mapping: ' : ''}${at[mapping.stand]}`, way('This network', lan), way('DHT', dht)].filter((it) => it);
+}
 
 /** @param {{ peers: Api.Peer[] }} props */
 export function Peers({ peers }) {

@@ -9,6 +9,9 @@ const ACTIONS = {
   cache: 'keep the file in the library’s own folder',
   serve: 'send the file’s bytes to peers that ask',
   publish: 'let peers pass on that this machine has the file, and where',
+  lan: 'look on the network at hand; with publish, be found there by whoever has the manifest',
+  dht: 'ask the public DHT; with publish, be found there: whoever has the manifest sees this address',
+  map: 'have the router let others in at one port, while this runs',
 };
 
 /** Hours that a consent lasts. */

@@ -1,7 +1,7 @@
 /** One transfer in full. */
 import { Act, Copy, Problem, bar, brief, call, clock, cmd, facts, goTo, head, html, o, panel, percent, problemBox, size, to, useEffect, useTab } from '../kit.js';
 import { LimitFields } from '../parts/limit_fields.js';
-import { Peers, nameOf, said, times } from '../parts/of_transfer.js';
+import { Peers, nameOf, said, times, ways } from '../parts/of_transfer.js';
 import { PieceMap } from '../parts/piece_map.js';
 import { RatePlot } from '../parts/rate_plot.js';
 import { signature, toAccept } from '../pure/manifest.js';
@@ -57,6 +57,7 @@ function Details({ it }) {
     ['Swarm', html`${brief(it.swarm_id, 16)} <${Copy} text=${it.swarm_id} what="swarm id" />`],
     ['Added', clock(it.created_utc)],
     ['In this run', `${size(it.received_bytes)} received, ${size(it.sent_bytes)} sent`],
+    ['Ways', ways(it.reach).length > 0 && ways(it.reach).map((line) => html`<div>${o(line)}</div>`)],
     ['Model', it.entry != null && html`<a href=${to('models', it.entry)}>in the library</a>`],
   ].filter(([, value]) => value)));
 }

@@ -36,7 +36,7 @@ function List({ isAdding }) {
       return free.length === 0 ? quiet('No other model is ready to be shared.') : html`<ul class="picks">${free.map((entry) => html`<li key=${entry.id}><span>${o(`${entry.model_id} ${entry.model_version}`, 100)}, ${size(entry.byte_count)}</span>
         <${Act} label="Share" about=${entry.model_id} done="The share serves nothing before you agree." run=${() => share({ entry: entry.id })} /></li>`)}</ul>`;
     }))}
-    ${panel('Who can reach this machine', load(doctor, (found) => html`<ul>${found.filter((it) => /reach|ports/.test(it.name)).map((it) => html`<li>${outcome(it.outcome)} ${o(it.detail)}${it.hint && html`<p class="quiet">Next: ${o(it.hint)}</p>`}</li>`)}</ul>`), cmd('doctor'))}`;
+    ${panel('Who can reach this machine', load(doctor, (found) => html`<ul>${found.filter((it) => /reach|ports|translation|ways/.test(it.name)).map((it) => html`<li>${outcome(it.outcome)} ${o(it.detail)}${it.hint && html`<p class="quiet">Next: ${o(it.hint)}</p>`}</li>`)}</ul>`), cmd('doctor'))}`;
 }
 
 function ShareForm() {

@@ -15,8 +15,8 @@ use crate::error::DecodeError;
 use crate::frame::{Frame, Hello, ManifestOnly, Meeting, rule};
 use crate::kind::FrameKind;
 use crate::limits;
+use crate::nat::Nat;
 use crate::offer::{FAMILY_V4, FAMILY_V6};
-use crate::peer_id::PeerId;
 
 /// Read limit of bincode in bytes: the longest single field is a digest.
 const FIELD_LIMIT: usize = 32;
@@ -83,12 +83,15 @@ impl Frame {
                 offers.iter().for_each(|offer| put_bytes(out, offer));
             }
             Self::Bye { code } => put(out, u32::from(*code)),
-            Self::Observed { address } => put_address(out, *address),
+            Self::Observed { address, nat } => {
+                put_address(out, *address);
+                put(out, *nat as u8);
+            }
             Self::Introduce { peer } => put(out, peer.0),
             Self::Meet(meeting) => {
                 put(out, (meeting.peer.0, u8::from(meeting.answers), meeting.delay));
                 put_address(out, meeting.address);
-                put(out, meeting.offered_port);
+                put(out, (meeting.offered_port, meeting.nat as u8));
             }
             Self::NoMeet { peer, reason } => put(out, (peer.0, *reason as u8)),
             Self::Choke | Self::Unchoke | Self::Interested | Self::NotInterested | Self::Ignored { .. } => {}
@@ -143,17 +146,20 @@ pub(crate) fn decode_body(
             let code = CloseCode::try_from(code).map_err(|_| DecodeError::UnknownCloseCode { code })?;
             Frame::Bye { code }
         }
-        FrameKind::Observed => Frame::Observed { address: decode_address(&mut body)? },
-        FrameKind::Introduce => Frame::Introduce { peer: PeerId(body.field()?) },
+        FrameKind::Observed => {
+            Frame::Observed { address: decode_address(&mut body)?, nat: Nat::read(body.field()?)? }
+        }
+        FrameKind::Introduce => Frame::Introduce { peer: rule::member(body.field()?)? },
         FrameKind::Meet => Frame::Meet(Meeting {
-            peer: PeerId(body.field()?),
+            peer: rule::member(body.field()?)?,
             answers: rule::answers(body.field()?)?,
             delay: rule::meet_delay(body.field()?)?,
             address: decode_address(&mut body)?,
             offered_port: body.field()?,
+            nat: Nat::read(body.field()?)?,
         }),
         FrameKind::NoMeet => {
-            Frame::NoMeet { peer: PeerId(body.field()?), reason: rule::no_meeting(body.field()?)? }
+            Frame::NoMeet { peer: rule::member(body.field()?)?, reason: rule::no_meeting(body.field()?)? }
         }
         FrameKind::Ignored(kind) => return Ok(Frame::Ignored { kind }),
     };

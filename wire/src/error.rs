@@ -9,6 +9,7 @@ use crate::codes::{CloseCode, ResetCode};
 use crate::kind::FrameKind;
 use crate::limits;
 use crate::offer::AddressFault;
+use crate::peer_id::KeyFault;
 
 /// A broken rule of the control stream. The peer is at fault; after the first error nothing more is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -162,11 +163,23 @@ pub enum DecodeError {
         /// The delay, in milliseconds.
         ms: u16,
     },
+    /// An introduction that names a key which no peer may have.
+    #[error("a member is named by no key for a peer: {fault}")]
+    MemberKey {
+        /// What is wrong with it.
+        fault: KeyFault,
+    },
     /// A `NoMeet` for a reason that this version does not know.
     #[error("unknown reason {reason}")]
     UnknownReason {
         /// The number as received.
         reason: u8,
+    },
+    /// A way of translating addresses that this version does not know.
+    #[error("unknown kind of translation {number}")]
+    UnknownNat {
+        /// The number as received.
+        number: u8,
     },
     /// A chunk index beyond the artifact.
     #[error("range outside file: chunk {index} of {count}")]
@@ -229,7 +242,9 @@ impl DecodeError {
             | Self::ObservedAddress { .. }
             | Self::UnknownFlag { .. }
             | Self::MeetDelay { .. }
+            | Self::MemberKey { .. }
             | Self::UnknownReason { .. }
+            | Self::UnknownNat { .. }
             | Self::UnknownCloseCode { .. } => CloseCode::Malformed,
         }
     }

@@ -11,6 +11,7 @@ use crate::codes::CloseCode;
 use crate::error::DecodeError;
 use crate::kind::FrameKind;
 use crate::limits;
+use crate::nat::Nat;
 use crate::peer_id::PeerId;
 
 /// One frame of the control stream.
@@ -54,6 +55,8 @@ pub enum Frame {
     Observed {
         /// The address, after all translators on the way. It may be false: see `docs/protocol.md`.
         address: SocketAddr,
+        /// How routers translate the sender's own address of that family.
+        nat: Nat,
     },
     /// Asks the receiver to introduce the sender to another member, to which it is connected.
     Introduce {
@@ -124,19 +127,19 @@ pub struct Meeting {
     pub answers: bool,
     /// Milliseconds to wait before the first packet, at most [`limits::MAX_MEET_DELAY`].
     pub delay: u16,
+    /// How routers translate the other side's address, by its own word.
+    pub nat: Nat,
 }
 
 /// Why a member is not introduced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoMeeting {
-    /// The sender is not connected to it.
+    /// The sender is not connected to it, or it did not agree to be found: whoever asks is not to learn which.
     NotConnected = 1,
-    /// It did not agree to be found.
-    NotWilling = 2,
     /// Too many introductions lately.
-    Limit = 3,
+    Limit = 2,
     /// Its address is of another family or of another network, or has changed since it connected.
-    NoAddress = 4,
+    NoAddress = 3,
 }
 
 /// A set of actions that the user of a side agreed to.
@@ -217,6 +220,7 @@ pub(crate) mod rule {
 
     use super::{Consent, DecodeError, NoMeeting, limits};
     use crate::offer::address_fault;
+    use crate::peer_id::PeerId;
 
     pub(crate) fn version(theirs: u16) -> Result<u16, DecodeError> {
         let ours = limits::PROTOCOL_VERSION;
@@ -289,12 +293,16 @@ pub(crate) mod rule {
         if ms <= limits::MAX_MEET_DELAY { Ok(ms) } else { Err(DecodeError::MeetDelay { ms }) }
     }
 
+    /// A key by which another member is named.
+    pub(crate) fn member(key: [u8; 32]) -> Result<PeerId, DecodeError> {
+        PeerId::from_bytes(key).map_err(|fault| DecodeError::MemberKey { fault })
+    }
+
     pub(crate) fn no_meeting(reason: u8) -> Result<NoMeeting, DecodeError> {
         Ok(match reason {
             1 => NoMeeting::NotConnected,
-            2 => NoMeeting::NotWilling,
-            3 => NoMeeting::Limit,
-            4 => NoMeeting::NoAddress,
+            2 => NoMeeting::Limit,
+            3 => NoMeeting::NoAddress,
             _ => return Err(DecodeError::UnknownReason { reason }),
         })
     }

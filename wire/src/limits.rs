@@ -11,6 +11,15 @@ pub const PROTOCOL_VERSION: u16 = 1;
 /// The TLS application protocol. A change of the bytes changes this name, so old and new never misread each other.
 pub const ALPN: &[u8] = b"minimodel/1";
 
+/// The TLS application protocol of a knock, which asks whether a member of a swarm is at an address.
+pub const KNOCK_ALPN: &[u8] = b"minimodel-knock/1";
+
+/// A knock in bytes: the proof.
+pub const KNOCK_LEN: usize = 32;
+
+/// Longest answer to a knock in bytes: the proof, u16 length and an offer.
+pub const MAX_KNOCK_ANSWER_LEN: usize = KNOCK_LEN + 2 + MAX_OFFER_LEN;
+
 /// Bytes before each frame's body: u32 length of the body, u16 type.
 pub const FRAME_HEAD_LEN: usize = 6;
 
@@ -52,8 +61,11 @@ pub const MAX_OFFER_LEN: usize = 512;
 /// Body of `Peers`, in bytes: u64 number of offers, each u64 length and bytes.
 pub const MAX_PEERS_LEN: u32 = 8 + (8 + MAX_OFFER_LEN as u32) * MAX_PEERS_OFFERS as u32;
 
-/// Body of `Observed`, in bytes: the address family, 16 bytes of an IPv6 address, and the port.
-pub const MAX_OBSERVED_LEN: u32 = 1 + 16 + 2;
+/// An address, in bytes: the family, 16 bytes of an IPv6 address, and the port.
+const MAX_ADDRESS_LEN: u32 = 1 + 16 + 2;
+
+/// Body of `Observed`, in bytes: an address, and how routers translate the sender's own.
+pub const MAX_OBSERVED_LEN: u32 = MAX_ADDRESS_LEN + 1;
 
 /// Body of `Introduce`, in bytes: a peer id.
 pub const INTRODUCE_LEN: u32 = 32;
@@ -61,8 +73,8 @@ pub const INTRODUCE_LEN: u32 = 32;
 /// Body of `NoMeet`, in bytes: a peer id and the reason.
 pub const NO_MEET_LEN: u32 = 32 + 1;
 
-/// Body of `Meet`, in bytes: a peer id, a flag, a delay, an address as in `Observed`, and another port.
-pub const MAX_MEET_LEN: u32 = 32 + 1 + 2 + MAX_OBSERVED_LEN + 2;
+/// Body of `Meet`, in bytes: a peer id, a flag, a delay, an address, another port, and how routers translate the other side's.
+pub const MAX_MEET_LEN: u32 = 32 + 1 + 2 + MAX_ADDRESS_LEN + 2 + 1;
 
 /// Longest delay of a `Meet`, in milliseconds: half of the longest round trip on which a handshake is sure to end in time.
 pub const MAX_MEET_DELAY: u16 = 1_000;

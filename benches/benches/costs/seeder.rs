@@ -71,6 +71,7 @@ pub(crate) fn start() -> Seeder {
                 manifest,
                 publish: true,
                 members: Vec::new(),
+                earlier: Vec::new(),
                 session: SessionSettings {
                     offer: Some(offer),
                     reports,

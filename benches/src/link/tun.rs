@@ -87,9 +87,18 @@ impl Namespace {
 
     /// A TUN device in it, with this address and the other as its peer.
     fn device(&self, address: Ipv4Addr, peer: Ipv4Addr) -> io::Result<SyncDevice> {
+        self.build(move || DeviceBuilder::new().ipv4(address, 32, Some(peer)))
+    }
+
+    /// A TUN device in it, with this address, that takes all packets to addresses of the same half of all.
+    pub(super) fn device_to_half(&self, address: Ipv4Addr) -> io::Result<SyncDevice> {
+        self.build(move || DeviceBuilder::new().ipv4(address, 1, None))
+    }
+
+    fn build(&self, builder: impl FnOnce() -> DeviceBuilder + Send + 'static) -> io::Result<SyncDevice> {
         self.inside(move || {
             let mtu = u16::try_from(MTU).unwrap_or(u16::MAX);
-            let device = DeviceBuilder::new().ipv4(address, 32, Some(peer)).mtu(mtu);
+            let device = builder().mtu(mtu);
             let device = device.tx_queue_len(DEVICE_QUEUE).build_sync()?;
             device.set_nonblocking(true)?;
             Ok(device)

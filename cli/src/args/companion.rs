@@ -1,18 +1,18 @@
-//! Arguments of the verbs around the companion.
+//! Arguments of the verbs that control the daemon.
 
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::value::Label;
+use super::value::{DhtNode, Label};
 
-/// Whether a companion that runs takes the work over.
+/// Whether a running daemon takes over the work.
 #[derive(Debug, Default, Args)]
 pub(crate) struct HandingOptions {
-    /// Do it in this process, even if a companion runs
+    /// Run in this process, even if the daemon is running
     #[arg(long)]
     pub(crate) here: bool,
-    /// Leave it to the companion and return at once
+    /// Hand the work to the daemon and return at once
     #[arg(long, conflicts_with = "here")]
     pub(crate) detach: bool,
 }
@@ -24,40 +24,44 @@ pub(crate) struct CompanionArgs {
     pub(crate) action: CompanionAction,
 }
 
-/// What to do with the companion.
+/// Actions on the daemon.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CompanionAction {
-    /// Run it here until Ctrl-C
+    /// Run the daemon in the foreground until Ctrl-C
     Run(CompanionRunArgs),
-    /// Start it in the background
+    /// Start the daemon in the background
     Start(CompanionRunArgs),
-    /// End it in good order; what runs goes on with its next start
+    /// Stop the daemon cleanly; its transfers continue when it starts again
     Stop,
-    /// Say whether it runs, and where
+    /// Show whether the daemon is running, and its address
     Status,
-    /// Show who uses its page in a browser, or end that
+    /// List the browsers that use the daemon's page, or end their sessions
     Sessions(SessionsArgs),
-    /// Folders in which its page may let you choose a file; none at first
+    /// Manage the folders in which the daemon's page may let you choose a file; none at first
     Folders(FoldersArgs),
-    /// Let the system start it with each of your sessions; asks first
+    /// Make the system start the daemon with each of your sessions; asks first
     Install(CompanionInstallArgs),
-    /// Take back what install did; asks first
+    /// Undo `install`; asks first
     Uninstall(ServiceOptions),
 }
 
 /// `minimodel companion run` and `start`.
 #[derive(Debug, Args)]
 pub(crate) struct CompanionRunArgs {
-    /// The port of its interface on both loopback addresses; 0 takes a free one
+    /// Serve the interface on this port of both loopback addresses; 0 picks a free port
     #[arg(long, value_name = "PORT", default_value_t = 0, env = "MINIMODEL_PORT", hide_env_values = true)]
     pub(crate) port: u16,
-    /// A name for it, which `status` and its page show
+    /// Name the daemon; `status` and the daemon's page show the name
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<Label>,
-    /// End in good order when stdin ends, for a program that starts this one with a pipe
+    /// Query this DHT node first, instead of the public ones (repeatable; needs the dht permission)
+    #[arg(long, value_name = "HOST:PORT", env = "MINIMODEL_DHT_NODES", hide_env_values = true)]
+    #[arg(value_delimiter = ',')]
+    pub(crate) dht_node: Vec<DhtNode>,
+    /// Stop cleanly when stdin ends, for a program that starts this one with a pipe
     #[arg(long, hide = true)]
     pub(crate) end_with_stdin: bool,
-    /// In a session of its own, so that it outlives the terminal
+    /// Run in a new session, so that the daemon outlives the terminal
     #[arg(long, hide = true)]
     pub(crate) detached: bool,
 }
@@ -77,7 +81,7 @@ pub(crate) struct SessionsArgs {
     pub(crate) action: Option<SessionsAction>,
 }
 
-/// What to do with sessions of the page.
+/// Actions on the sessions of the daemon's page.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SessionsAction {
     /// End a session, or all; the page in that browser then shows nothing more
@@ -88,10 +92,10 @@ pub(crate) enum SessionsAction {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).args(["id", "all"]))]
 pub(crate) struct RevokeSessionArgs {
-    /// The number of the session
+    /// Number of the session, from `companion sessions`
     #[arg(value_name = "NUMBER")]
     pub(crate) id: Option<u64>,
-    /// All of them
+    /// End all sessions
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -103,21 +107,21 @@ pub(crate) struct FoldersArgs {
     pub(crate) action: Option<FoldersAction>,
 }
 
-/// What to do with the folders for choosing a file.
+/// Actions on the allowed folders.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FoldersAction {
-    /// Allow a folder: names and lengths of the model files there and below are told
+    /// Allow a folder; the page may show names and sizes of the model files in it and below
     Add(FolderArgs),
-    /// Take that back
+    /// Stop allowing a folder
     Remove(FolderArgs),
-    /// Say which are allowed
+    /// List the allowed folders
     List,
 }
 
-/// The folder to allow, or not any more.
+/// The folder to allow, or to stop allowing.
 #[derive(Debug, Args)]
 pub(crate) struct FolderArgs {
-    /// The folder
+    /// Path of the folder
     #[arg(value_name = "PATH")]
     pub(crate) folder: PathBuf,
 }
@@ -125,20 +129,20 @@ pub(crate) struct FolderArgs {
 /// `minimodel companion install`.
 #[derive(Debug, Args)]
 pub(crate) struct CompanionInstallArgs {
-    /// The port of its interface on both loopback addresses; 0 takes a free one
+    /// Serve the interface on this port of both loopback addresses; 0 picks a free port
     #[arg(long, value_name = "PORT", default_value_t = 0, env = "MINIMODEL_PORT", hide_env_values = true)]
     pub(crate) port: u16,
     #[command(flatten)]
     pub(crate) options: ServiceOptions,
 }
 
-/// How the two verbs around the service go about it.
+/// Options of `install` and `uninstall`.
 #[derive(Debug, Args)]
 pub(crate) struct ServiceOptions {
-    /// Agree to what it would write, remove and run, where no question can be asked
+    /// Agree in advance to the files it writes or removes and the commands it runs, where it cannot ask
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) yes: bool,
-    /// Print the file and the commands, and do nothing
+    /// Print the file and the commands, but change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

@@ -17,27 +17,27 @@ pub(crate) struct ConsentArgs {
     pub(crate) action: ConsentVerb,
 }
 
-/// What to do with the consents.
+/// Actions on permissions.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConsentVerb {
-    /// List the grants that permit something now, one a line
+    /// List the permissions in force, one per line
     List(ConsentListArgs),
-    /// Show everything that is known of a grant
+    /// Show all details of a permission
     Show(ConsentShowArgs),
-    /// Agree to actions until further notice, within the bounds that are named
+    /// Give permission for actions until further notice, within the limits that you set
     Grant(Box<ConsentGrantArgs>),
-    /// Take grants back; what runs under them alone stops
+    /// Revoke permissions; transfers that depend on them stop
     Revoke(ConsentRevokeArgs),
     /// Print the consent log
     Log(ConsentLogArgs),
-    /// Take the log as it is after it was restored from a copy or moved away; all its grants end
+    /// Accept the consent log after you restored it from a copy or moved it away; all its permissions end
     Restore(ConsentRestoreArgs),
 }
 
 /// `minimodel consent list`.
 #[derive(Debug, Args)]
 pub(crate) struct ConsentListArgs {
-    /// Those that ended or were taken back as well
+    /// Include permissions that ended or were revoked
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -49,7 +49,7 @@ pub(crate) struct ConsentRestoreArgs {}
 /// `minimodel consent show`.
 #[derive(Debug, Args)]
 pub(crate) struct ConsentShowArgs {
-    /// The number of the grant, as `consent list` prints it
+    /// Number of the permission, from `consent list`
     #[arg(value_name = "ID")]
     pub(crate) id: u64,
 }
@@ -57,25 +57,25 @@ pub(crate) struct ConsentShowArgs {
 /// `minimodel consent grant`.
 #[derive(Debug, Args)]
 pub(crate) struct ConsentGrantArgs {
-    /// The actions, joined by commas: fetch, import, serve, cache, publish
+    /// Actions, separated by commas: fetch, import, serve, cache, publish
     #[arg(value_name = "ACTIONS")]
     pub(crate) actions: ConsentFlag,
-    /// For this model alone: a swarm id, a manifest file, or a name as in my-model or my-model@1
+    /// Apply to this model only: a swarm id, a manifest file, or a name as in my-model or my-model@1
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<String>,
-    /// With this peer alone
+    /// Apply to this peer only
     #[arg(long, value_name = "PEER")]
     pub(crate) peer: Option<PeerId>,
-    /// It ends after so long, as in 24h or 30d
+    /// Expire after this long, as in 24h or 30d
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_span, conflicts_with = "until")]
     pub(crate) lasts: Option<Duration>,
-    /// It ends then, as in 2026-12-31T00:00:00Z
+    /// Expire at this time, as in 2026-12-31T00:00:00Z
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) until: Option<u64>,
-    /// It ends after so many payload bytes, as in 10GiB
+    /// End after this many payload bytes, as in 10GiB
     #[arg(long, value_name = "SIZE", value_parser = parse_positive_size)]
     pub(crate) quota: Option<u64>,
-    /// The same actions again, instead of the answer on a terminal
+    /// Repeat the same actions to agree without a question on a terminal
     #[arg(long, value_name = "ACTIONS")]
     pub(crate) consent: Option<ConsentFlag>,
 }
@@ -84,10 +84,10 @@ pub(crate) struct ConsentGrantArgs {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).args(["id", "all"]))]
 pub(crate) struct ConsentRevokeArgs {
-    /// The number of the grant, as `consent list` prints it
+    /// Number of the permission, from `consent list`
     #[arg(value_name = "ID")]
     pub(crate) id: Option<u64>,
-    /// All grants
+    /// Revoke all permissions
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -95,7 +95,7 @@ pub(crate) struct ConsentRevokeArgs {
 /// `minimodel consent log`.
 #[derive(Debug, Args)]
 pub(crate) struct ConsentLogArgs {
-    /// Check that no line was changed, added or lost, instead
+    /// Verify instead that no line was changed, added or lost
     #[arg(long)]
     pub(crate) verify: bool,
 }
@@ -107,27 +107,27 @@ pub(crate) struct AnnounceArgs {
     pub(crate) action: AnnounceVerb,
 }
 
-/// What to do with announcements.
+/// Actions on announcements.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AnnounceVerb {
-    /// Announce a share: peers may pass on that this machine has it
+    /// Announce a share; peers may then tell the swarm that you have it
     On(AnnounceOnArgs),
-    /// Take an announcement and its grant back
+    /// Withdraw an announcement and revoke its permission
     Off(AnnounceOffArgs),
-    /// List what is announced
+    /// List the announced shares
     List(AnnounceListArgs),
 }
 
 /// `minimodel announce on`.
 #[derive(Debug, Args)]
 pub(crate) struct AnnounceOnArgs {
-    /// The share: the number of its transfer, or its model as for `consent grant --model`
+    /// Share to announce: the number of its transfer, or its model as for `consent grant --model`
     #[arg(value_name = "TRANSFER|MODEL")]
     pub(crate) share: String,
-    /// Write the offer to this file as well; it must not exist
+    /// Also write the offer to this file; it must not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// `--consent publish`, instead of the answer on a terminal
+    /// Agree with `--consent publish` instead of answering on a terminal
     #[arg(long, value_name = "ACTIONS")]
     pub(crate) consent: Option<ConsentFlag>,
 }
@@ -135,7 +135,7 @@ pub(crate) struct AnnounceOnArgs {
 /// `minimodel announce off`.
 #[derive(Debug, Args)]
 pub(crate) struct AnnounceOffArgs {
-    /// The share: the number of its transfer, or its model
+    /// Announced share: the number of its transfer, or its model
     #[arg(value_name = "TRANSFER|MODEL")]
     pub(crate) share: String,
 }
@@ -144,7 +144,7 @@ pub(crate) struct AnnounceOffArgs {
 #[derive(Debug, Args)]
 pub(crate) struct AnnounceListArgs {}
 
-/// A duration, in days too.
+/// Parses a duration, which may be in days.
 fn parse_span(text: &str) -> Result<Duration, UnitError> {
     let Some(days) = text.strip_suffix('d') else { return parse_duration(text) };
     if days.is_empty() || !days.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -157,7 +157,7 @@ fn parse_span(text: &str) -> Result<Duration, UnitError> {
     }
 }
 
-/// Seconds since 1970.
+/// Parses a time as seconds since 1970.
 fn parse_time(text: &str) -> Result<u64, String> {
     let time: Option<Timestamp> = text.parse().ok();
     let seconds = time.and_then(|time| u64::try_from(time.as_second()).ok());

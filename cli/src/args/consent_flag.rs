@@ -7,9 +7,9 @@ use std::str::FromStr;
 pub(crate) use minimodel::consent::Action;
 use minimodel::consent::RunConsent;
 
-/// A word in `--consent` that names no action.
+/// An unknown action in `--consent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("name actions joined by commas: fetch, import, serve, cache, publish")]
+#[error("name actions joined by commas: fetch, import, serve, cache, publish, lan, dht, map")]
 pub(crate) struct UnknownAction;
 
 /// `--consent fetch,import`, or the list that a request file asks for.
@@ -19,18 +19,18 @@ pub(crate) struct ConsentFlag {
 }
 
 impl ConsentFlag {
-    /// Reads a list of words.
+    /// Parses a list of action names.
     pub(crate) fn from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, UnknownAction> {
         let actions = words.into_iter().map(|word| Action::from_word(word).ok_or(UnknownAction));
         Ok(Self { actions: actions.collect::<Result<_, _>>()? })
     }
 
-    /// A list of actions.
+    /// Wraps a set of actions.
     pub(crate) fn of(actions: BTreeSet<Action>) -> Self {
         Self { actions }
     }
 
-    /// The actions, in the order in which they are asked for.
+    /// The actions, in the order of the consent questions.
     pub(crate) fn actions(&self) -> Vec<Action> {
         Action::ALL.into_iter().filter(|action| self.actions.contains(action)).collect()
     }
@@ -55,14 +55,14 @@ impl FromStr for ConsentFlag {
 pub(crate) enum ConsentSource {
     /// By `--consent`.
     Flag,
-    /// By answering `yes` on a terminal.
+    /// By the answer `yes` on a terminal.
     Prompt,
     /// By the command itself, which does nothing else (`write-import-receipt`).
     Command,
 }
 
 impl ConsentSource {
-    /// The word in logs and receipts.
+    /// The name in logs and receipts.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Flag => "flag",
@@ -71,8 +71,8 @@ impl ConsentSource {
         }
     }
 
-    /// A consent that was given now, as logs and receipts spell it: `--consent fetch,import` for a flag, else `prompt` or
-    /// the verb.
+    /// The consent of this run, as logs and receipts spell it: `--consent fetch,import` for a flag, else
+    /// `prompt` or the verb.
     pub(crate) fn consent(self, verb: &str, actions: BTreeSet<Action>) -> RunConsent {
         let spelled = match self {
             Self::Flag => format!("--consent {}", join(&actions)),
@@ -83,7 +83,7 @@ impl ConsentSource {
     }
 }
 
-/// Words of the actions joined by commas, in the order in which they are asked for.
+/// Names of the actions, separated by commas, in the order of the consent questions.
 pub(crate) fn join(actions: &BTreeSet<Action>) -> String {
     let words = Action::ALL.into_iter().filter(|action| actions.contains(action)).map(Action::as_str);
     words.collect::<Vec<_>>().join(",")

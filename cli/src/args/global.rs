@@ -18,8 +18,9 @@ use super::publisher::PublisherArgs;
 use super::running::{DoctorArgs, LimitsArgs, StatusArgs, TransferArgs};
 use super::transfer::{DemoArgs, FetchArgs, ImportPeerRequestArgs, SeedArgs};
 
-const AFTER_HELP: &str = "Try `minimodel demo`: it shows everything on this machine alone, in under a minute.
-stdout carries the answer, stderr speaks to people. Exit codes, events and files: docs/cli.md.";
+const AFTER_HELP: &str =
+    "Start with `minimodel demo`: a complete transfer on this machine only, in under a minute.
+Answers go to stdout, messages for people to stderr. Exit codes, events and files: docs/cli.md.";
 
 /// Move AI model files between people who agreed to it, and prove every byte.
 #[derive(Debug, Parser)]
@@ -33,7 +34,7 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// Reads the words of a command line, the program first, and the environment.
+    /// Parses a command line, which starts with the program's name, and the environment.
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut command = Self::command();
         let matches = command.try_get_matches_from_mut(words)?;
@@ -61,27 +62,27 @@ impl Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Answer with JSON objects on stdout, one a line
+    /// Print JSON objects on stdout, one per line
     #[arg(long, global = true, env = "MINIMODEL_JSON", hide_env_values = true)]
     #[arg(action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,
 
-    /// Say nothing on stderr but warnings, failures and questions
+    /// Print only warnings, failures and questions on stderr
     #[arg(short, long, global = true, env = "MINIMODEL_QUIET", hide_env_values = true)]
     #[arg(action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     pub(crate) quiet: bool,
 
-    /// Say more on stderr
+    /// Print more on stderr
     #[arg(short, long, global = true, env = "MINIMODEL_VERBOSE", hide_env_values = true)]
     #[arg(action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     pub(crate) verbose: bool,
 
-    /// How progress is told
+    /// Choose how to show progress
     #[arg(long, global = true, env = "MINIMODEL_PROGRESS", hide_env_values = true, value_name = "HOW")]
     #[arg(value_enum, default_value_t = ProgressChoice::Auto)]
     pub(crate) progress: ProgressChoice,
 
-    /// When to use colours; NO_COLOR is heeded under `auto`
+    /// Choose when to use colours; `auto` respects NO_COLOR
     #[arg(long, global = true, env = "MINIMODEL_COLOR", hide_env_values = true, value_name = "WHEN")]
     #[arg(value_enum, default_value_t = ColorChoice::Auto)]
     pub(crate) color: ColorChoice,
@@ -90,13 +91,13 @@ pub(crate) struct Global {
 /// `--progress`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressChoice {
-    /// A bar on a terminal, a line every 10 s elsewhere, events under --json
+    /// Bar on a terminal, a line every 10 s elsewhere, events under --json
     Auto,
-    /// A line every 10 s
+    /// Line every 10 s
     Plain,
     /// JSON objects
     Json,
-    /// Not at all
+    /// No progress
     None,
 }
 
@@ -111,58 +112,58 @@ pub(crate) enum ColorChoice {
     Never,
 }
 
-/// What to do.
+/// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Show a whole transfer between peers on this machine alone
+    /// Run a complete demo transfer between peers on this machine only
     Demo(DemoArgs),
-    /// Fetch a model file from peers who offered it, and prove it
+    /// Download a model from peers and verify it
     Fetch(FetchArgs),
-    /// Fetch a model file and serve it on, found by all members: for those who cannot reach each other
+    /// Download a model and relay it to peers that cannot reach each other directly
     Mirror(FetchArgs),
-    /// Serve a model file to peers who hold its offer
+    /// Share a model with peers that have its offer
     Seed(SeedArgs),
-    /// Fetch what a MiniModel request file asks for
+    /// Download the model that a MiniModel request file asks for
     ImportPeerRequest(ImportPeerRequestArgs),
     /// Create, show or sign a manifest
     Manifest(ManifestArgs),
-    /// Check a manifest, its signature included
+    /// Verify a manifest and its signature
     VerifyManifest(VerifyManifestArgs),
-    /// Check a model file against its manifest
+    /// Verify a model file against its manifest
     VerifyArtifact(VerifyArtifactArgs),
-    /// Check the chunks that a partial or whole file holds, without any network
+    /// Verify the chunks of a partial or complete file offline
     VerifyChunks(VerifyChunksArgs),
-    /// Check a local model file and write the receipt of its import
+    /// Verify a local model file and write its import receipt
     WriteImportReceipt(WriteImportReceiptArgs),
     /// Write a valid sample .slm file
     Sample(SampleArgs),
-    /// Agree to what the companion may do while you do not look, see what you agreed to, or take it back
+    /// Manage the daemon's permissions
     Consent(ConsentArgs),
-    /// Let peers pass on that this machine has a model, or stop that
+    /// Let other peers tell the swarm that you have a model, or stop
     Announce(AnnounceArgs),
-    /// Keep models: list, add, check, remove, pin, prune and activate them
+    /// Manage the library: list, add, verify, remove, pin, prune and activate models
     Library(LibraryArgs),
-    /// Show what is shared and fetched, by whom, how fast, and why not
+    /// Show uploads and downloads: peers, speed and what blocks them
     Status(StatusArgs),
-    /// Pause, start, limit or forget a share or fetch of the companion
+    /// Pause, start, limit or remove an upload or download of the daemon
     Transfer(TransferArgs),
-    /// Show or change rates, slots, budgets and their schedule, and what moved
+    /// Show or change rates, slots, budgets and their schedule; show past traffic
     Limits(LimitsArgs),
-    /// Look for what is wrong or slow
+    /// Diagnose problems and slow transfers
     Doctor(DoctorArgs),
-    /// Open the companion's page in the browser, on this machine alone
+    /// Open the daemon's page in the browser, on this machine only
     Open(OpenArgs),
-    /// Run the companion: the service that keeps shares and fetches going
+    /// Run or control the daemon, which keeps uploads and downloads going
     Companion(CompanionArgs),
-    /// Show who was banned and why, or take bans back
+    /// Show banned peers and the reasons, or lift bans
     Blame(BlameArgs),
-    /// Show, forget or pin the keys under which publishers are known
+    /// Show, forget or pin the known keys of publishers
     Publisher(PublisherArgs),
-    /// Show or create the identity of this user
+    /// Show or create your identity
     Id(IdArgs),
-    /// Say what an offer, manifest, .slm file, receipt or record is
+    /// Describe an offer, manifest, .slm file, receipt or record
     Inspect(InspectArgs),
-    /// Print the completions of a shell
+    /// Print the completion script of a shell
     Completions(CompletionsArgs),
 }
 

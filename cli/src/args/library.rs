@@ -8,8 +8,9 @@ use clap::{Args, Subcommand};
 use super::publisher::PublisherOptions;
 use crate::size::parse_size;
 
-/// What every NAME may be; the same words for each action.
-const NAME_HELP: &str = "MODEL-ID, MODEL-ID@VERSION, the number, or the first 8 digits of the swarm id";
+/// Help of NAME, the same for each action.
+const NAME_HELP: &str =
+    "Entry: MODEL-ID, MODEL-ID@VERSION, its number, or the first 8 digits of its swarm id";
 
 /// `minimodel library`.
 #[derive(Debug, Args)]
@@ -18,32 +19,32 @@ pub(crate) struct LibraryArgs {
     pub(crate) action: LibraryAction,
 }
 
-/// What to do with the library.
+/// Actions on the library.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LibraryAction {
-    /// List the models, one version a line
+    /// List the models, one version per line
     List(LibraryListArgs),
-    /// Show everything that is known of an entry
+    /// Show all details of an entry
     Show(EntryArgs),
-    /// Add a manifest, with the model file that you have of it
+    /// Add a manifest and, if you have it, its model file
     Add(LibraryAddArgs),
-    /// Check an entry's file in full again, and who signed its manifest
+    /// Verify an entry's whole file again, and the signer of its manifest
     Verify(LibrarySignedArgs),
-    /// Forget an entry; a file of your own stays
+    /// Remove an entry; a file of your own stays on disk
     Remove(LibraryRemoveArgs),
-    /// Keep an entry from eviction
+    /// Protect an entry from eviction
     Pin(EntryArgs),
-    /// Let an entry be evicted again
+    /// Allow the eviction of an entry again
     Unpin(EntryArgs),
     /// Evict cached files, the least recently used first
     Prune(LibraryPruneArgs),
-    /// Print the path of a file, of the active version for a MODEL-ID
+    /// Print the path of an entry's file; a MODEL-ID means its active version
     Path(EntryArgs),
-    /// Make a version the active one: the link of its model leads to it
+    /// Make a version the active one; the symbolic link of its model then points to it
     Activate(LibrarySignedArgs),
-    /// Make the version active that was before
+    /// Activate the previously active version again
     Rollback(LibraryRollbackArgs),
-    /// Say whether this machine has what a model requires
+    /// Check whether this machine meets a model's requirements
     Fits(LibraryFitsArgs),
 }
 
@@ -51,14 +52,15 @@ pub(crate) enum LibraryAction {
 #[derive(Debug, Args)]
 pub(crate) struct LibraryListArgs {}
 
-/// An action on one entry.
+/// An action on one entry of the library.
 #[derive(Debug, Args)]
 pub(crate) struct EntryArgs {
     #[arg(value_name = "NAME", help = NAME_HELP)]
     pub(crate) name: String,
 }
 
-/// `minimodel library verify` and `activate`: an action on an entry that depends on who signed its manifest.
+/// `minimodel library verify` and `activate`: an action on an entry that depends on the signer of its
+/// manifest.
 #[derive(Debug, Args)]
 pub(crate) struct LibrarySignedArgs {
     #[arg(value_name = "NAME", help = NAME_HELP)]
@@ -70,10 +72,10 @@ pub(crate) struct LibrarySignedArgs {
 /// `minimodel library add`.
 #[derive(Debug, Args)]
 pub(crate) struct LibraryAddArgs {
-    /// The manifest
+    /// Path of the manifest
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: PathBuf,
-    /// The model file; it is checked in full and stays where it is
+    /// Path of the model file; minimodel verifies all of it and does not move it
     #[arg(value_name = "FILE.slm")]
     pub(crate) artifact: Option<PathBuf>,
     #[command(flatten)]
@@ -85,7 +87,7 @@ pub(crate) struct LibraryAddArgs {
 pub(crate) struct LibraryRemoveArgs {
     #[arg(value_name = "NAME", help = NAME_HELP)]
     pub(crate) name: String,
-    /// Agree that a file which the library keeps is deleted
+    /// Agree to delete the file if the library keeps it
     #[arg(long)]
     pub(crate) delete_cached: bool,
 }
@@ -93,7 +95,7 @@ pub(crate) struct LibraryRemoveArgs {
 /// `minimodel library prune`.
 #[derive(Debug, Args)]
 pub(crate) struct LibraryPruneArgs {
-    /// Evict until cached files hold this much at most [default: the limit on the cache]
+    /// Evict until the cached files take up at most this much [default: the limit on the cache]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) keep: Option<u64>,
 }
@@ -101,7 +103,7 @@ pub(crate) struct LibraryPruneArgs {
 /// `minimodel library rollback`.
 #[derive(Debug, Args)]
 pub(crate) struct LibraryRollbackArgs {
-    /// model.id
+    /// model.id of the model
     #[arg(value_name = "MODEL-ID")]
     pub(crate) model_id: String,
 }
@@ -109,7 +111,7 @@ pub(crate) struct LibraryRollbackArgs {
 /// `minimodel library fits`.
 #[derive(Debug, Args)]
 pub(crate) struct LibraryFitsArgs {
-    /// A manifest, or the name of an entry
+    /// Path of a manifest, or the name of an entry
     #[arg(value_name = "MANIFEST-or-NAME")]
     pub(crate) thing: OsString,
 }

@@ -14,19 +14,19 @@ use crate::size::parse_positive_size;
 /// `minimodel sample`.
 #[derive(Debug, Args)]
 pub(crate) struct SampleArgs {
-    /// The file to write; it must not exist
+    /// File to write; it must not exist
     #[arg(value_name = "OUT.slm")]
     pub(crate) out: PathBuf,
-    /// A published shape [default: tinylm-16m]
+    /// Use this published shape [default: tinylm-16m]
     #[arg(long, value_enum, conflicts_with = "bytes")]
     pub(crate) profile: Option<ProfileChoice>,
-    /// About this size instead of a profile, as in 256MiB
+    /// Aim for this size instead of a profile, as in 256MiB
     #[arg(long, value_name = "SIZE", value_parser = parse_positive_size)]
     pub(crate) bytes: Option<u64>,
-    /// How the tensors are stored
+    /// Store the tensors in this format
     #[arg(long, value_enum, default_value_t = QuantizationChoice::Q4_0)]
     pub(crate) quantization: QuantizationChoice,
-    /// Another seed gives another file of the same shape
+    /// Start from this seed; another seed gives another file of the same shape
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) seed: u64,
 }
@@ -34,7 +34,7 @@ pub(crate) struct SampleArgs {
 /// `--profile`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProfileChoice {
-    /// The reference shape: 4 layers, hidden 512, FFN 2048, 8 heads, vocabulary 260, context 512
+    /// Reference shape: 4 layers, hidden 512, FFN 2048, 8 heads, vocabulary 260, context 512
     #[value(name = "tinylm-16m")]
     Tinylm16m,
 }
@@ -45,7 +45,7 @@ pub(crate) enum QuantizationChoice {
     /// 32-bit floats
     #[value(name = "f32")]
     F32,
-    /// 8-bit integers, one scale a row
+    /// 8-bit integers, one scale per row
     #[value(name = "q8_0")]
     Q8_0,
     /// 4-bit integers in blocks of 32
@@ -60,66 +60,66 @@ pub(crate) struct ManifestArgs {
     pub(crate) action: ManifestAction,
 }
 
-/// What to do with a manifest.
+/// Actions on a manifest.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ManifestAction {
     /// Write the manifest of a model file
     Create(Box<ManifestCreateArgs>),
-    /// Show what a manifest says
+    /// Show the contents of a manifest
     Show(ManifestShowArgs),
-    /// Sign a manifest with the identity of this user
+    /// Sign a manifest with your identity
     Sign(ManifestSignArgs),
 }
 
 /// `minimodel manifest create`.
 #[derive(Debug, Args)]
 pub(crate) struct ManifestCreateArgs {
-    /// The model file
+    /// Path of the model file
     #[arg(value_name = "FILE.slm")]
     pub(crate) artifact: PathBuf,
-    /// model.id: lowercase letters, digits, `.`, `_` and `-`
+    /// Set model.id: lowercase letters, digits, `.`, `_` and `-`
     #[arg(long, value_name = "ID")]
     pub(crate) model_id: String,
-    /// model.version
+    /// Set model.version
     #[arg(long, value_name = "VERSION")]
     pub(crate) model_version: String,
-    /// publisher.id: lowercase letters, digits, `.`, `_` and `-`
+    /// Set publisher.id: lowercase letters, digits, `.`, `_` and `-`
     #[arg(long, value_name = "ID")]
     pub(crate) publisher_id: String,
-    /// Where the license can be read: https://host/path or /path
+    /// Set the location of the license: https://host/path or /path
     #[arg(long, value_name = "ROUTE")]
     pub(crate) license_route: String,
-    /// Where the model card can be read
+    /// Set the location of the model card
     #[arg(long, value_name = "ROUTE")]
     pub(crate) model_card_route: String,
-    /// The license as an SPDX expression
+    /// Set the license as an SPDX expression
     #[arg(long, value_name = "EXPRESSION")]
     pub(crate) license_spdx: Option<String>,
-    /// A piece of evidence; without any the manifest says `not-claimed`
+    /// Add a piece of evidence (repeatable); without any, the manifest says `not-claimed`
     #[arg(long, value_name = "KIND=ROUTE[,sha256:HEX]")]
     pub(crate) evidence: Vec<EvidenceArg>,
-    /// Where a takedown can be asked for
+    /// Set the location for takedown requests
     #[arg(long, value_name = "ROUTE")]
     pub(crate) takedown_route: Option<String>,
-    /// How the file may be obtained
+    /// Set how users may obtain the file
     #[arg(long, value_enum, default_value_t = AcquisitionChoice::UserLocalFile)]
     pub(crate) acquisition: AcquisitionChoice,
-    /// `auto` picks 64KiB to 4MiB, so that a file has about 1,000 chunks
+    /// Set the chunk size; `auto` picks 64KiB to 4MiB, so that a file has about 1,000 chunks
     #[arg(long, value_name = "auto|SIZE", default_value = "auto")]
     pub(crate) chunk_size: ChunkSizeArg,
-    /// Write the chunk list as well
+    /// Also write the chunk list to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) chunk_list_out: Option<PathBuf>,
-    /// Name the chunk list and its SHA-256 in the manifest, at this route
+    /// Name the chunk list in the manifest, with this location and its SHA-256
     #[arg(long, value_name = "ROUTE")]
     pub(crate) chunk_list_route: Option<String>,
-    /// manifest.created_utc, as in 2026-06-01T12:00:00Z [default: now]
+    /// Set manifest.created_utc, as in 2026-06-01T12:00:00Z [default: now]
     #[arg(long, value_name = "TIME")]
     pub(crate) created_utc: Option<String>,
-    /// Sign it with the identity of this user
+    /// Sign the manifest with your identity
     #[arg(long)]
     pub(crate) sign: bool,
-    /// The manifest to write; it must not exist
+    /// Write the manifest to this file; it must not exist
     #[arg(short, long, value_name = "FILE.minimodel")]
     pub(crate) out: PathBuf,
 }
@@ -127,10 +127,10 @@ pub(crate) struct ManifestCreateArgs {
 /// `minimodel manifest show`.
 #[derive(Debug, Args)]
 pub(crate) struct ManifestShowArgs {
-    /// The manifest
+    /// Path of the manifest
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: PathBuf,
-    /// Print the canonical form, whose SHA-256 is the swarm id
+    /// Print the canonical form; its SHA-256 is the swarm id
     #[arg(long, conflicts_with = "json")]
     pub(crate) canonical: bool,
 }
@@ -138,10 +138,10 @@ pub(crate) struct ManifestShowArgs {
 /// `minimodel manifest sign`.
 #[derive(Debug, Args)]
 pub(crate) struct ManifestSignArgs {
-    /// The unsigned manifest
+    /// Path of the unsigned manifest
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: PathBuf,
-    /// The signed manifest to write; it must not exist
+    /// Write the signed manifest to this file; it must not exist
     #[arg(short, long, value_name = "FILE.minimodel")]
     pub(crate) out: PathBuf,
 }
@@ -149,7 +149,7 @@ pub(crate) struct ManifestSignArgs {
 /// `minimodel verify-manifest`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyManifestArgs {
-    /// The manifest
+    /// Path of the manifest
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: PathBuf,
     #[command(flatten)]
@@ -159,10 +159,10 @@ pub(crate) struct VerifyManifestArgs {
 /// `minimodel verify-artifact`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArtifactArgs {
-    /// The manifest
+    /// Path of the manifest
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: PathBuf,
-    /// The model file
+    /// Path of the model file
     #[arg(value_name = "FILE.slm")]
     pub(crate) artifact: PathBuf,
     #[command(flatten)]
@@ -174,13 +174,13 @@ pub(crate) struct VerifyArtifactArgs {
 /// `minimodel verify-chunks`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyChunksArgs {
-    /// The manifest
+    /// Path of the manifest
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: PathBuf,
-    /// A partial file (NAME.slm.part) or a whole one
+    /// Path of a partial file (NAME.slm.part) or a complete one
     #[arg(value_name = "PARTIAL")]
     pub(crate) partial: PathBuf,
-    /// The chunk list, one `sha256:HEX` a line; without it the record beside a partial file is used
+    /// Use this chunk list, one `sha256:HEX` per line, instead of the record beside a partial file
     #[arg(long, value_name = "FILE")]
     pub(crate) chunk_list: Option<PathBuf>,
     #[command(flatten)]
@@ -190,13 +190,13 @@ pub(crate) struct VerifyChunksArgs {
 /// `minimodel write-import-receipt`.
 #[derive(Debug, Args)]
 pub(crate) struct WriteImportReceiptArgs {
-    /// The manifest
+    /// Path of the manifest
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: PathBuf,
-    /// The model file
+    /// Path of the model file
     #[arg(value_name = "FILE.slm")]
     pub(crate) artifact: PathBuf,
-    /// The receipt to write; it must not exist
+    /// Receipt to write; it must not exist
     #[arg(value_name = "RECEIPT")]
     pub(crate) receipt: PathBuf,
     #[command(flatten)]
@@ -210,14 +210,14 @@ pub(crate) struct BlameArgs {
     pub(crate) action: BlameAction,
 }
 
-/// What to do with the bans.
+/// Actions on bans.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BlameAction {
-    /// List who was banned, for what, until when and why, one a line
+    /// List the bans, one per line: peer, model, end and reason
     List(BlameListArgs),
-    /// Show everything that is known of a peer's bans
+    /// Show all details of a peer's bans
     Show(BlameShowArgs),
-    /// Take bans back
+    /// Lift bans
     Clear(BlameClearArgs),
 }
 
@@ -228,7 +228,7 @@ pub(crate) struct BlameListArgs {}
 /// `minimodel blame show`.
 #[derive(Debug, Args)]
 pub(crate) struct BlameShowArgs {
-    /// The peer id, as `blame list` prints it
+    /// Id of the peer, from `blame list`
     #[arg(value_name = "PEER")]
     pub(crate) peer: PeerId,
 }
@@ -237,10 +237,10 @@ pub(crate) struct BlameShowArgs {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("whom").required(true).args(["peer", "all"]))]
 pub(crate) struct BlameClearArgs {
-    /// The peer id, as `blame list` prints it
+    /// Id of the peer, from `blame list`
     #[arg(value_name = "PEER")]
     pub(crate) peer: Option<PeerId>,
-    /// All peers
+    /// Lift the bans of all peers
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -252,12 +252,12 @@ pub(crate) struct IdArgs {
     pub(crate) action: IdAction,
 }
 
-/// What to do with the identity.
+/// Actions on the identity.
 #[derive(Debug, Subcommand)]
 pub(crate) enum IdAction {
-    /// Print the peer id; the identity is created on first use
+    /// Print your peer id; the first use creates the identity
     Show(IdShowArgs),
-    /// Create the identity; one that is there is never replaced
+    /// Create the identity; never replaces an existing one
     New(IdNewArgs),
 }
 
@@ -272,7 +272,7 @@ pub(crate) struct IdNewArgs {}
 /// `minimodel inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// A file, or the text of an offer (mm1...)
+    /// Path of a file, or the text of an offer (mm1...)
     #[arg(value_name = "THING")]
     pub(crate) thing: std::ffi::OsString,
 }
@@ -280,7 +280,7 @@ pub(crate) struct InspectArgs {
 /// `minimodel completions`.
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
-    /// The shell
+    /// Name of the shell
     #[arg(value_enum)]
     pub(crate) shell: Shell,
 }

@@ -40,4 +40,4 @@ pub(crate) use transfer::{
     CongestionChoice, DemoArgs, FetchArgs, ImportPeerRequestArgs, OrderChoice, RepairOptions, SeedArgs,
     ShareOptions, TransferOptions,
 };
-pub(crate) use value::{AcquisitionChoice, ChunkSizeArg, Label, OfferArg};
+pub(crate) use value::{AcquisitionChoice, ChunkSizeArg, DhtNode, Label, OfferArg};

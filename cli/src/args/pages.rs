@@ -25,7 +25,8 @@ fn commands(page: &str) -> Vec<String> {
     lines.filter(|line| line.starts_with("minimodel ")).collect()
 }
 
-/// The words of a command line, up to a comment, a pipe or a redirection, with values in place of `PEER` and a shortened key.
+/// Splits a command line up to a comment, a pipe or a redirection; puts values for `PEER` and a shortened
+/// key.
 fn words(line: &str) -> Vec<String> {
     let line = line.split(" #").next().unwrap();
     let words = line.split_whitespace().take_while(|word| !["|", ">", "||", "&&", "&"].contains(word));

@@ -3,19 +3,19 @@
 use clap::{Args, Subcommand};
 use minimodel::publishers::{PublisherKey, Signer, SignerDemand};
 
-/// What is demanded and accepted of the key that signed a manifest.
+/// Requirements for the key that signed a manifest.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct PublisherOptions {
-    /// The manifest must be signed by this key, whatever is known of its publisher
+    /// Require this key's signature on the manifest, even if other keys of its publisher are known
     #[arg(long, value_name = "KEY")]
     pub(crate) publisher_key: Option<PublisherKey>,
-    /// Accept that this key signed, or `unsigned`, although other keys of the publisher are known
+    /// Accept this signing key, or `unsigned`, even if other keys of the publisher are known
     #[arg(long, value_name = "KEY")]
     pub(crate) accept_publisher_key: Option<Signer>,
 }
 
 impl PublisherOptions {
-    /// The same, for the library.
+    /// Converts the options to a [`SignerDemand`].
     pub(crate) fn demand(&self) -> SignerDemand {
         SignerDemand { required: self.publisher_key, accepted: self.accept_publisher_key }
     }
@@ -28,18 +28,18 @@ pub(crate) struct PublisherArgs {
     pub(crate) action: PublisherAction,
 }
 
-/// What to do with known publishers.
+/// Actions on known publishers.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PublisherAction {
-    /// List the publishers whose keys are known, one key a line
+    /// List the publishers with known keys, one key per line
     List(PublisherListArgs),
-    /// Show everything that is known of a publisher
+    /// Show all details of a publisher
     Show(PublisherShowArgs),
-    /// Forget a publisher, or one of its keys: the next key is new again
+    /// Forget a publisher, or one of its keys; the next key counts as new
     Forget(PublisherKeyArgs),
-    /// Accept one key of a publisher alone, whatever a flag says
+    /// Accept only one key of a publisher; no flag overrides a pin
     Pin(PublisherKeyArgs),
-    /// Take a pin away; the keys stay known
+    /// Remove a pin; the keys stay known
     Unpin(PublisherShowArgs),
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct PublisherListArgs {}
 /// `minimodel publisher show` and `unpin`.
 #[derive(Debug, Args)]
 pub(crate) struct PublisherShowArgs {
-    /// publisher.id, as manifests spell it
+    /// publisher.id of the publisher, as in its manifests
     #[arg(value_name = "ID")]
     pub(crate) publisher: String,
 }
@@ -58,10 +58,10 @@ pub(crate) struct PublisherShowArgs {
 /// `minimodel publisher forget` and `pin`.
 #[derive(Debug, Args)]
 pub(crate) struct PublisherKeyArgs {
-    /// publisher.id, as manifests spell it
+    /// publisher.id of the publisher, as in its manifests
     #[arg(value_name = "ID")]
     pub(crate) publisher: String,
-    /// The key: ed25519:HEX [default: all of them to forget, the only one to pin]
+    /// Key, as ed25519:HEX [default: every key for `forget`, the only known key for `pin`]
     #[arg(value_name = "KEY")]
     pub(crate) key: Option<PublisherKey>,
 }

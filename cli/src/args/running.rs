@@ -1,4 +1,4 @@
-//! Arguments of the verbs that look at what runs and limit it.
+//! Arguments of the verbs that show and limit transfers.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use minimodel_companion::model::Weekday;
 use super::consent_flag::ConsentFlag;
 use crate::size::{UnitError, parse_positive_size, parse_rate, parse_size};
 
-/// A value, or the word `none`, which takes it away.
+/// A value, or the word `none`, which removes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Setting<T> {
     /// No limit.
@@ -36,7 +36,7 @@ fn size(text: &str) -> Result<Setting<u64>, UnitError> {
     Setting::parse(text, parse_size)
 }
 
-/// Why a number of slots was not understood.
+/// An invalid number of slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write a whole number from 1 to 65535, or none")]
 pub(crate) struct SlotsSyntax;
@@ -46,14 +46,14 @@ fn slots(text: &str) -> Result<Setting<u16>, SlotsSyntax> {
     Setting::parse(text, number)
 }
 
-/// Hours of the day: `22-7`.
+/// Hours of the day, as in `22-7`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HoursArg {
     pub(crate) from: u8,
     pub(crate) to: u8,
 }
 
-/// Why hours were not understood.
+/// Invalid hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write two different hours, as in 22-7: from 0 to 23, and to 24 at most")]
 pub(crate) struct HoursSyntax;
@@ -72,11 +72,11 @@ impl FromStr for HoursArg {
     }
 }
 
-/// Days of the week: `mon-fri,sun`, each once, in their order.
+/// Days of the week, as in `mon-fri,sun`: each once, in the order of the week.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DaysArg(pub(crate) Vec<Weekday>);
 
-/// Why days were not understood.
+/// Invalid days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write days as mon, tue, wed, thu, fri, sat, sun, or ranges of them, as in mon-fri,sun")]
 pub(crate) struct DaysSyntax;
@@ -104,7 +104,7 @@ impl FromStr for DaysArg {
 /// `minimodel status`.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// Show it again every second until Ctrl-C; off a terminal a line for each change
+    /// Refresh every second until Ctrl-C; print one line per change if stdout is not a terminal
     #[arg(short, long)]
     pub(crate) watch: bool,
 }
@@ -120,16 +120,16 @@ pub(crate) struct LimitsArgs {
     pub(crate) action: Option<LimitsAction>,
 }
 
-/// What to do with the limits.
+/// Actions on limits.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LimitsAction {
-    /// Show the limits, and the rates of this hour
+    /// Show the limits and the rates of this hour
     Show(LimitsShowArgs),
-    /// Change limits, at once, of all transfers together or of some
+    /// Change the limits of all transfers together, or of some; takes effect at once
     Set(LimitsSetArgs),
-    /// Give hours of the day other rates
+    /// Set other rates for hours of the day
     Schedule(ScheduleArgs),
-    /// Show what moved, by day and peer
+    /// Show past traffic by day and peer
     Log(LimitsLogArgs),
 }
 
@@ -144,30 +144,30 @@ pub(crate) struct LimitsShowArgs {}
 pub(crate) struct LimitsSetArgs {
     #[command(flatten)]
     pub(crate) rates: RateSettings,
-    /// One peer may have so much of us a day (of UTC), over all shares
+    /// Upload at most this much to one peer per day (UTC), over all shares
     #[arg(long, value_name = "SIZE|none", value_parser = positive_size, conflicts_with = "transfer")]
     pub(crate) peer_day: Option<Setting<u64>>,
-    /// The library keeps so many bytes of cached files
+    /// Keep at most this many bytes of cached files in the library
     #[arg(long, value_name = "SIZE|none", value_parser = size, conflicts_with = "transfer")]
     pub(crate) cache: Option<Setting<u64>>,
-    /// The library's folder holds at most so many bytes; a fetch beyond it is refused
+    /// Limit the library's folder to this many bytes; the daemon refuses a download beyond it
     #[arg(long, value_name = "SIZE|none", value_parser = size, conflicts_with = "transfer")]
     pub(crate) storage: Option<Setting<u64>>,
-    /// For this transfer alone, by its number in `status`; repeatable
+    /// Apply to this transfer only, by its number in `status` (repeatable)
     #[arg(long, value_name = "ID")]
     pub(crate) transfer: Vec<u64>,
 }
 
-/// Rates and slots, of all or of one.
+/// Rates and slots, of all transfers or of one.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct RateSettings {
-    /// Send at most so many bytes a second
+    /// Upload at most this many bytes per second
     #[arg(long, value_name = "RATE|none", value_parser = rate)]
     pub(crate) up: Option<Setting<u64>>,
-    /// Fetch at most so many bytes a second
+    /// Download at most this many bytes per second
     #[arg(long, value_name = "RATE|none", value_parser = rate)]
     pub(crate) down: Option<Setting<u64>>,
-    /// A share serves at most so many peers at a time
+    /// Upload to at most this many peers at a time, for each share
     #[arg(long, value_name = "NUMBER|none", value_parser = slots)]
     pub(crate) slots: Option<Setting<u16>>,
 }
@@ -179,31 +179,31 @@ pub(crate) struct ScheduleArgs {
     pub(crate) action: ScheduleAction,
 }
 
-/// What to do with the schedule.
+/// Actions on the schedule.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ScheduleAction {
-    /// Add hours with rates of their own, behind those that are there: the first that hold count
+    /// Add hours with their own rates after the existing ones; the first that match apply
     Add(ScheduleAddArgs),
-    /// Take all of them away
+    /// Remove all hours from the schedule
     Clear(ScheduleClearArgs),
 }
 
 /// `minimodel limits schedule add`.
 #[derive(Debug, Args)]
 pub(crate) struct ScheduleAddArgs {
-    /// Hours of the local day; 22-7 goes over midnight
+    /// Hours of the local day; 22-7 spans midnight
     #[arg(value_name = "FROM-TO")]
     pub(crate) hours: HoursArg,
-    /// On these days alone, by the day on which the hours begin
+    /// Apply on these days only, counted by the day on which the hours begin
     #[arg(long, value_name = "DAYS")]
     pub(crate) days: Option<DaysArg>,
-    /// Send at most so many bytes a second
+    /// Upload at most this many bytes per second
     #[arg(long, value_name = "RATE|none", value_parser = rate, required_unless_present = "paused")]
     pub(crate) up: Option<Setting<u64>>,
-    /// Fetch at most so many bytes a second
+    /// Download at most this many bytes per second
     #[arg(long, value_name = "RATE|none", value_parser = rate, required_unless_present = "paused")]
     pub(crate) down: Option<Setting<u64>>,
-    /// Let nothing move
+    /// Pause all transfers in these hours
     #[arg(long, conflicts_with_all = ["up", "down"])]
     pub(crate) paused: bool,
 }
@@ -215,7 +215,7 @@ pub(crate) struct ScheduleClearArgs {}
 /// `minimodel limits log`.
 #[derive(Debug, Args)]
 pub(crate) struct LimitsLogArgs {
-    /// So many days (of UTC), today included
+    /// Show this many days (UTC), including today
     #[arg(long, value_name = "NUMBER", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=400))]
     pub(crate) days: u32,
 }
@@ -227,16 +227,16 @@ pub(crate) struct TransferArgs {
     pub(crate) action: TransferAction,
 }
 
-/// What to do with a transfer.
+/// Actions on transfers.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TransferAction {
-    /// Pause it, until it is started again
+    /// Pause a transfer until you start it again
     Pause(TransferIds),
-    /// Let a paused or failed one run again; one that asks for consent asks here
+    /// Start a paused or failed transfer again; asks here for missing permissions
     Start(TransferStartArgs),
-    /// Forget it; its files stay, partial ones too
+    /// Remove a transfer; its files stay, including partial ones
     Remove(TransferIds),
-    /// Change its own limits, at once
+    /// Change the limits of a transfer; takes effect at once
     Limit(TransferLimitArgs),
 }
 
@@ -245,18 +245,18 @@ pub(crate) enum TransferAction {
 pub(crate) struct TransferStartArgs {
     #[command(flatten)]
     pub(crate) ids: TransferIds,
-    /// The consents, as in `--consent fetch,import`; on a terminal they are asked for instead
+    /// Give these permissions, as in `--consent fetch,import`, instead of answering on a terminal
     #[arg(long, value_name = "ACTIONS")]
     pub(crate) consent: Option<ConsentFlag>,
-    /// Accept that this key signed, or `unsigned`, although other keys of the publisher are known
+    /// Accept this signing key, or `unsigned`, even if other keys of the publisher are known
     #[arg(long, value_name = "KEY")]
     pub(crate) accept_publisher_key: Option<Signer>,
 }
 
-/// Which transfers.
+/// The transfers to act on.
 #[derive(Debug, Args)]
 pub(crate) struct TransferIds {
-    /// The number in `status`; repeatable
+    /// Number of the transfer in `status` (repeatable)
     #[arg(value_name = "ID", required = true)]
     pub(crate) ids: Vec<u64>,
 }

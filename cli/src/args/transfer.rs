@@ -11,39 +11,44 @@ use minimodel_wire::PeerId;
 use super::companion::HandingOptions;
 use super::consent_flag::ConsentFlag;
 use super::publisher::PublisherOptions;
-use super::value::OfferArg;
+use super::value::{DhtNode, OfferArg};
 use crate::size::{Rate, parse_duration, parse_positive_size, parse_rate};
 
-/// Options of everything that may serve: `seed`, `fetch`, `import-peer-request`.
+/// Options of the verbs that may upload: `seed`, `fetch`, `mirror`, `import-peer-request`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ShareOptions {
-    /// Listen here; port 0 takes a free one
+    /// Listen on this address; port 0 picks a free port
     #[arg(long, value_name = "ADDR:PORT", env = "MINIMODEL_LISTEN", hide_env_values = true)]
     pub(crate) listen: Option<SocketAddr>,
-    /// Name this address in the offer, where peers reach this machine by another one
+    /// Name this address in the offer, if peers cannot dial the local one
     #[arg(long, value_name = "ADDR:PORT", env = "MINIMODEL_ADVERTISE", hide_env_values = true)]
     #[arg(value_delimiter = ',')]
     pub(crate) advertise: Vec<SocketAddr>,
-    /// Serve this peer alone (repeat for more) [default: anyone who holds the offer]
+    /// Upload to this peer only (repeatable) [default: anyone with the offer]
     #[arg(long, value_name = "PEER")]
     pub(crate) allow: Vec<PeerId>,
-    /// Write the offer to a file as well; it must not exist
+    /// Also write the offer to this file; it must not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) offer_out: Option<PathBuf>,
-    /// Send at most this many bytes a second, as in 8MiB
+    /// Upload at most this many bytes per second, as in 8MiB
     #[arg(long, value_name = "RATE", value_parser = parse_rate, env = "MINIMODEL_UP", hide_env_values = true)]
     pub(crate) up: Option<Rate>,
-    /// Serve at most this many bytes in all, as in 100GiB, and then nobody
+    /// Stop uploading after this many bytes in total, as in 100GiB
     #[arg(long, value_name = "SIZE", value_parser = parse_positive_size)]
     pub(crate) quota: Option<u64>,
-    /// End in good order when stdin ends, for a program that starts this one with a pipe
+    /// Stop cleanly when stdin ends, for a program that starts this one with a pipe
     #[arg(long)]
     pub(crate) end_with_stdin: bool,
-    /// Send and take no datagram of more than this many bytes of UDP payload, as 1452, where a path loses longer ones
+    /// Query this DHT node first, instead of the public ones (repeatable; needs the dht permission)
+    #[arg(long, value_name = "HOST:PORT", env = "MINIMODEL_DHT_NODES", hide_env_values = true)]
+    #[arg(value_delimiter = ',')]
+    pub(crate) dht_node: Vec<DhtNode>,
+    /// Send and accept only datagrams of at most this many bytes of UDP payload, as in 1452, for paths that
+    /// lose longer ones
     #[arg(long, value_name = "BYTES", hide = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(i64::from(LEAST_DATAGRAM)..=i64::from(MAX_DATAGRAM)))]
     pub(crate) max_datagram: Option<u16>,
-    /// Which congestion controller keeps our sending within the path, for comparisons
+    /// Choose the congestion controller for uploads, for comparisons
     #[arg(long, value_enum, default_value_t = CongestionChoice::Own, hide = true)]
     pub(crate) congestion: CongestionChoice,
 }
@@ -51,7 +56,7 @@ pub(crate) struct ShareOptions {
 /// `--congestion`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CongestionChoice {
-    /// Ours
+    /// minimodel's own
     #[default]
     Own,
     /// quinn's CUBIC
@@ -63,32 +68,34 @@ pub(crate) enum CongestionChoice {
 /// `minimodel seed`.
 #[derive(Debug, Args)]
 pub(crate) struct SeedArgs {
-    /// The manifest
+    /// Path of the manifest
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: PathBuf,
-    /// The model file
+    /// Path of the model file
     #[arg(value_name = "FILE.slm")]
     pub(crate) artifact: PathBuf,
     #[command(flatten)]
     pub(crate) share: ShareOptions,
-    /// Another member to keep in touch with, which introduces those who cannot reach this machine: an offer, a link, a file with offers, or - (repeat for more; needs consent to publish)
+    /// Stay in touch with this public peer, which introduces peers that cannot reach this machine: an offer,
+    /// a link, a file with offers, or `-` for stdin (repeatable; needs the publish permission)
     #[arg(long, value_name = "OFFER")]
     pub(crate) peer: Vec<OfferArg>,
-    /// Let in this peer, which was given this share's offer, though a router or firewall here may let in answers alone: its own offer, or - to read offers from stdin while it runs (repeat for more)
+    /// Let in this peer, to which you gave your offer, even if a router or firewall here lets in only
+    /// replies: the peer's own offer, or `-` to read offers from stdin during the run (repeatable)
     #[arg(long, value_name = "OFFER")]
     pub(crate) expect: Vec<OfferArg>,
-    /// Serve at most this many peers at a time
+    /// Upload to at most this many peers at a time
     #[arg(long, value_name = "NUMBER", env = "MINIMODEL_SLOTS", hide_env_values = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) slots: Option<u16>,
-    /// Read the whole file even when it has not changed since its last full check
+    /// Read the whole file again, even if it has not changed since its last full check
     #[arg(long)]
     pub(crate) recheck: bool,
     #[command(flatten)]
     pub(crate) publisher: PublisherOptions,
     #[command(flatten)]
     pub(crate) handing: HandingOptions,
-    /// The consent to serve, as in `--consent serve`; on a terminal it is asked for instead
+    /// Give permission to upload, as in `--consent serve`, instead of answering on a terminal
     #[arg(long, value_name = "ACTIONS")]
     pub(crate) consent: Option<ConsentFlag>,
 }
@@ -97,16 +104,19 @@ pub(crate) struct SeedArgs {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("subject").required(true).args(["manifest", "offer"]))]
 pub(crate) struct FetchArgs {
-    /// The manifest
+    /// Path of the manifest
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: Option<PathBuf>,
-    /// Fetch what this offer (mm1...), link (minimodel:?s=...) or list offers; the manifest comes from the first peer and is checked
+    /// Download the model of this offer (mm1...), link (minimodel:?s=...) or list; the first peer sends the
+    /// manifest, which minimodel verifies
     #[arg(long, value_name = "OFFER")]
     pub(crate) offer: Option<OfferArg>,
-    /// A peer to fetch from: an offer as text (mm1...), a link, a file with offers, or - for stdin (repeat for more)
+    /// Download from this peer: an offer as text (mm1...), a link, a file with offers, or `-` for stdin
+    /// (repeatable)
     #[arg(long, value_name = "OFFER")]
     pub(crate) peer: Vec<OfferArg>,
-    /// The folder for the file, its manifest and its receipt [default: a running companion's library, else, on a terminal, the current folder]
+    /// Save the file, its manifest and its receipt in this folder [default: the library of a running daemon,
+    /// else, on a terminal, the current folder]
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -115,10 +125,10 @@ pub(crate) struct FetchArgs {
     pub(crate) transfer: TransferOptions,
     #[command(flatten)]
     pub(crate) handing: HandingOptions,
-    /// The consents, as in `--consent fetch,import` or `--consent fetch,import,serve,publish`
+    /// Give these permissions, as in `--consent fetch,import` or `--consent fetch,import,serve,publish`
     #[arg(long, value_name = "ACTIONS")]
     pub(crate) consent: Option<ConsentFlag>,
-    /// Write the receipt here instead of beside the file; it must not exist
+    /// Write the receipt to this file instead of beside the model file; it must not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
 }
@@ -130,28 +140,28 @@ impl FetchArgs {
     }
 }
 
-/// How bytes are fetched: `fetch` and `import-peer-request`.
+/// Options of downloads: `fetch`, `mirror` and `import-peer-request`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct TransferOptions {
-    /// Fetch at most this many bytes a second, as in 60MiB
+    /// Download at most this many bytes per second, as in 60MiB
     #[arg(long, value_name = "RATE", value_parser = parse_rate, env = "MINIMODEL_DOWN", hide_env_values = true)]
     pub(crate) down: Option<Rate>,
-    /// Which chunks come first
+    /// Choose which chunks to download first
     #[arg(long, value_enum, default_value_t = OrderChoice::Rarest)]
     pub(crate) order: OrderChoice,
-    /// Give up, resumably, when no byte was proven for this long, as in 2m
+    /// Stop if no byte was verified for this long, as in 2m; the same command resumes
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     #[arg(env = "MINIMODEL_STALL_TIMEOUT", hide_env_values = true)]
     pub(crate) stall_timeout: Option<Duration>,
-    /// Go on serving after the file is there, until Ctrl-C; needs the serve consent
+    /// Keep uploading after the download, until Ctrl-C; needs the serve permission
     #[arg(long)]
     pub(crate) keep_seeding: bool,
-    /// Recompute the .slm rolling checksum at the end as well
+    /// Also recompute the .slm rolling checksum at the end
     #[arg(long)]
     pub(crate) full_check: bool,
     #[command(flatten)]
     pub(crate) publisher: PublisherOptions,
-    /// True for `mirror`: what it fetches it serves on, and it lets itself be found.
+    /// True for `mirror`, which relays its download and lets other peers find it.
     #[arg(skip)]
     pub(crate) mirrors: bool,
 }
@@ -159,38 +169,39 @@ pub(crate) struct TransferOptions {
 /// `--order`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OrderChoice {
-    /// The chunks that the fewest peers have
+    /// Chunks that the fewest peers have
     #[default]
     Rarest,
-    /// From the beginning of the file
+    /// From the start of the file
     Sequential,
 }
 
 /// `minimodel verify-artifact --repair`.
 #[derive(Debug, Args)]
 pub(crate) struct RepairOptions {
-    /// Fetch the chunks that are wrong in the file again, and write them over
+    /// Download the wrong chunks of the file again and overwrite them
     #[arg(long, requires = "peer")]
     pub(crate) repair: bool,
-    /// Repair also a file most of which is wrong, though it may be another file: all of it is written over
+    /// Also repair a file that is mostly wrong; if it is another file, the repair overwrites all of it
     #[arg(long, requires = "repair")]
     pub(crate) repair_most: bool,
-    /// A peer to fetch them from: an offer as text (mm1...), a link, a file with offers, or - for stdin (repeat for more)
+    /// Download from this peer: an offer as text (mm1...), a link, a file with offers, or `-` for stdin
+    /// (repeatable)
     #[arg(long, value_name = "OFFER", requires = "repair")]
     pub(crate) peer: Vec<OfferArg>,
-    /// The consents, as in `--consent fetch,import`
+    /// Give these permissions, as in `--consent fetch,import`
     #[arg(long, value_name = "ACTIONS", requires = "repair")]
     pub(crate) consent: Option<ConsentFlag>,
-    /// Write the receipt of the repair here; it must not exist [default: beside the file]
+    /// Write the receipt of the repair to this file; it must not exist [default: beside the model file]
     #[arg(long, value_name = "FILE", requires = "repair")]
     pub(crate) receipt: Option<PathBuf>,
-    /// Fetch at most this many bytes a second, as in 60MiB
+    /// Download at most this many bytes per second, as in 60MiB
     #[arg(long, value_name = "RATE", value_parser = parse_rate, requires = "repair")]
     pub(crate) down: Option<Rate>,
-    /// Give up when no byte was proven for this long, as in 2m
+    /// Stop if no byte was verified for this long, as in 2m
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "repair")]
     pub(crate) stall_timeout: Option<Duration>,
-    /// Dial from here; port 0 takes a free one
+    /// Connect from this address; port 0 picks a free port
     #[arg(long, value_name = "ADDR:PORT", env = "MINIMODEL_LISTEN", hide_env_values = true)]
     pub(crate) listen: Option<SocketAddr>,
 }
@@ -198,20 +209,20 @@ pub(crate) struct RepairOptions {
 /// `minimodel import-peer-request`.
 #[derive(Debug, Args)]
 pub(crate) struct ImportPeerRequestArgs {
-    /// The request
+    /// Path of the request
     #[arg(value_name = "REQUEST.json")]
     pub(crate) request: PathBuf,
-    /// The manifest
+    /// Path of the manifest
     #[arg(value_name = "MANIFEST")]
     pub(crate) manifest: PathBuf,
-    /// The folder for the file, its manifest and its receipt
+    /// Folder for the file, its manifest and its receipt
     #[arg(value_name = "OUTPUT-DIR")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) share: ShareOptions,
     #[command(flatten)]
     pub(crate) transfer: TransferOptions,
-    /// The consents, which repeat what the request asks for; on a terminal they are asked for instead
+    /// Repeat the permissions that the request asks for, instead of answering on a terminal
     #[arg(long, value_name = "ACTIONS")]
     pub(crate) consent: Option<ConsentFlag>,
 }
@@ -219,13 +230,13 @@ pub(crate) struct ImportPeerRequestArgs {
 /// `minimodel demo`.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Watch and steer a transfer between two users' pages in the browser, until Ctrl-C
+    /// Watch and control a transfer between the pages of two users in the browser, until Ctrl-C
     #[arg(long)]
     pub(crate) page: bool,
-    /// Print the pages' addresses and codes to type instead of starting the browser
+    /// Print the addresses of the pages and the codes to type, instead of starting the browser
     #[arg(long, requires = "page")]
     pub(crate) print: bool,
-    /// Leave the demo's folder behind
+    /// Keep the folder of the demo
     #[arg(long)]
     pub(crate) keep: bool,
 }

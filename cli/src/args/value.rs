@@ -8,9 +8,9 @@ use clap::ValueEnum;
 
 use crate::size::{UnitError, parse_size};
 
-/// What every offer's text begins with.
+/// Prefix of the text of every offer.
 const OFFER_PREFIX: &str = "mm1";
-/// What every link begins with.
+/// Prefix of every link.
 const LINK_SCHEME: &str = "minimodel:";
 
 /// `--evidence KIND=ROUTE[,sha256:HEX]`. Kind and route are checked with the manifest's own rules.
@@ -22,7 +22,7 @@ pub(crate) struct EvidenceArg {
     pub(crate) sha256: Option<String>,
 }
 
-/// Why an `--evidence` was not understood.
+/// An invalid `--evidence`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write KIND=ROUTE or KIND=ROUTE,sha256:HEX, as in eval-report=https://example.org/report")]
 pub(crate) struct EvidenceSyntax;
@@ -45,11 +45,37 @@ impl FromStr for EvidenceArg {
     }
 }
 
-/// `--label TEXT` of a companion: one line, as its user wrote it.
+/// `--dht-node HOST:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DhtNode(String);
+
+/// An invalid `--dht-node`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write HOST:PORT, as in router.example.org:6881")]
+pub(crate) struct DhtNodeSyntax;
+
+impl FromStr for DhtNode {
+    type Err = DhtNodeSyntax;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (host, port) = text.rsplit_once(':').ok_or(DhtNodeSyntax)?;
+        let is_host = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic());
+        let has_port = port.parse::<u16>().is_ok_and(|port| port != 0);
+        if is_host && has_port { Ok(Self(text.to_owned())) } else { Err(DhtNodeSyntax) }
+    }
+}
+
+impl fmt::Display for DhtNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `--label TEXT` of the daemon: one line, as you wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Label(String);
 
-/// Why a `--label` was not taken.
+/// An invalid `--label`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write 1 to 80 characters without control characters")]
 pub(crate) struct LabelSyntax;
@@ -72,9 +98,9 @@ impl fmt::Display for Label {
 /// `--chunk-size auto|SIZE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChunkSizeArg {
-    /// Chosen by the file's size.
+    /// Chosen by the size of the file.
     Auto,
-    /// Bytes; held against the manifest's rule later.
+    /// Bytes; checked against the manifest's rule later.
     Bytes(u64),
 }
 
@@ -93,8 +119,8 @@ pub(crate) enum OfferArg {
     Text(String),
     /// Begins with `minimodel:`: a link, with one offer or more.
     Link(String),
-    /// Anything else: a file with an offer or a list of them, or `-` for stdin. A file whose name begins with `mm1` is written
-    /// `./mm1...`.
+    /// Anything else: a file with an offer or a list of them, or `-` for stdin. Write `./mm1...` for a file
+    /// whose name begins with `mm1`.
     File(PathBuf),
 }
 
@@ -122,11 +148,11 @@ impl FromStr for OfferArg {
 /// `--acquisition`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum AcquisitionChoice {
-    /// The user has the file already
+    /// Users have the file already
     UserLocalFile,
-    /// The user downloads it elsewhere
+    /// Users download the file elsewhere
     UserExternalDownload,
-    /// It comes from consenting peers
+    /// Users get the file from consenting peers
     ConsentPeerTransfer,
 }
 

@@ -1,5 +1,6 @@
 //! What the companion asks of this program: words, and whether it is to end.
 
+use minimodel::transfer::WaysSettings;
 use minimodel::{Event, Watcher};
 use minimodel_companion::{Host, Problem};
 use minimodel_verifier::Manifest;
@@ -15,13 +16,20 @@ use crate::text::problem;
 pub(super) struct CommandLine {
     context: Context,
     label: Option<String>,
+    ways: WaysSettings,
 }
 
 impl CommandLine {
     /// Uses an unattended context: no question is asked and nothing is written to stdout; warnings go to stderr, which
     /// is the companion's log.
     pub(super) fn new(context: &Context, label: Option<&Label>) -> Self {
-        Self { context: context.unattended(), label: label.map(ToString::to_string) }
+        let (label, ways) = (label.map(ToString::to_string), WaysSettings::default());
+        Self { context: context.unattended(), label, ways }
+    }
+
+    /// Uses these nodes of the DHT.
+    pub(super) fn with_ways(self, ways: WaysSettings) -> Self {
+        Self { ways, ..self }
     }
 }
 
@@ -42,6 +50,10 @@ impl Host for CommandLine {
 
     fn label(&self) -> Option<String> {
         self.label.clone()
+    }
+
+    fn ways(&self) -> WaysSettings {
+        self.ways.clone()
     }
 
     fn is_ending(&self) -> bool {

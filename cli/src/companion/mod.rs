@@ -11,9 +11,10 @@ use minimodel_companion::client::Client;
 use minimodel_companion::{Companion, Places, Service};
 
 use self::host::CommandLine;
-use crate::args::{CongestionChoice, HandingOptions, Label, ShareOptions};
+use crate::args::{CompanionRunArgs, CongestionChoice, HandingOptions, ShareOptions};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::follow as transfers;
 use crate::settings::Context;
 use crate::text::of_problem;
 
@@ -42,8 +43,9 @@ pub(crate) fn open_at_rest(context: &Context) -> Result<Companion, Failure> {
 }
 
 /// Opens the companion's state and runs its transfers in this process from now on.
-pub(crate) fn open_to_run(context: &Context, label: Option<&Label>) -> Result<Companion, Failure> {
-    open(context, CommandLine::new(context, label), true)
+pub(crate) fn open_to_run(context: &Context, args: &CompanionRunArgs) -> Result<Companion, Failure> {
+    let host = CommandLine::new(context, args.label.as_ref()).with_ways(transfers::ways(&args.dht_node));
+    open(context, host, true)
 }
 
 fn open(context: &Context, host: CommandLine, is_running: bool) -> Result<Companion, Failure> {

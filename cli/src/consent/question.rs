@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use minimodel::consent::{RunConsent, is_publish_alone};
+use minimodel::consent::{RunConsent, unmet};
 
 use minimodel::consent::Action;
 
 use super::advance::Advance;
-use super::screen::{self, Choice};
+use super::screen::{self, Choices};
 use crate::args::{ConsentFlag, ConsentSource, join};
 use crate::escape;
 use crate::exit::Exit;
@@ -30,6 +30,13 @@ fn meaning(action: Action) -> String {
         Action::Serve => "serve chunks of it to other peers",
         Action::Cache => "cache it: the library keeps the file, and may evict it later",
         Action::Publish => "publish to the peers of this model that this machine has it, and where",
+        Action::Lan => {
+            "look on the network at hand; with `publish`, be found there: by anyone here who has the manifest"
+        }
+        Action::Dht => {
+            "ask the public DHT of BitTorrent; with `publish`, be found there: anyone who has the manifest sees this address"
+        }
+        Action::Map => "have the router let others in at one port, while this runs",
     };
     text.to_owned()
 }
@@ -132,14 +139,14 @@ pub(crate) fn answer_by_offer(
     question: &Question<'_>,
     flag: Option<&ConsentFlag>,
 ) -> Result<(BTreeSet<Action>, ConsentSource), Failure> {
-    ask(context, question, flag, &[screen::manifest_alone()])
+    ask(context, question, flag, &screen::for_manifest())
 }
 
 fn ask(
     context: &Context,
     question: &Question<'_>,
     flag: Option<&ConsentFlag>,
-    choices: &[Choice],
+    choices: &Choices,
 ) -> Result<(BTreeSet<Action>, ConsentSource), Failure> {
     match flag {
         Some(flag) => Ok((by_flag(question, flag)?, ConsentSource::Flag)),
@@ -191,18 +198,18 @@ fn by_flag(question: &Question<'_>, flag: &ConsentFlag) -> Result<BTreeSet<Actio
         let cause = format!("consent to `{given}` is not consent to `{}`", first.as_str());
         return Err(missing(question, &absent, &cause));
     }
-    if is_publish_alone(|action| flag.actions.contains(&action)) && known(&Action::Serve) {
-        let cause = format!(
-            "consent to `{given}` is not consent to `serve`, and publish tells peers that this machine serves"
-        );
-        return Err(missing(question, &[Action::Serve], &cause));
+    if let Some(unmet) = unmet(|action| flag.actions.contains(&action))
+        && let Some(&needed) = unmet.needs.iter().find(|&needed| known(needed))
+    {
+        let cause = format!("consent to `{given}`: {unmet}, {}", unmet.reason());
+        return Err(missing(question, &[needed], &cause));
     }
     Ok(flag.actions.clone())
 }
 
 fn by_prompt(
     question: &Question<'_>,
-    choices: &[Choice],
+    choices: &Choices,
     ask: impl FnOnce(Line) -> io::Result<Option<String>>,
 ) -> Result<BTreeSet<Action>, Failure> {
     let reply = ask(screen::page(question.notice, question.headline, question.subject, choices));
@@ -210,8 +217,8 @@ fn by_prompt(
         missing(question, question.required, &format!("the answer could not be read: {error}"))
     })?;
     let said = reply.unwrap_or_default();
-    if let Some(choice) = screen::chosen(choices, &said) {
-        return Ok(choice.gives.clone());
+    if let Some(gives) = screen::chosen(choices, &said) {
+        return Ok(gives);
     }
     let cause = format!("the answer was `{}`, not {}", escape::shown(&said), screen::listed(choices, "`"));
     Err(missing(question, question.required, &cause))

@@ -54,5 +54,6 @@ fn expect(printer: &Printer, control: &Control, offer: SignedOffer) {
     controls.expected.retain(|known| known.offer().peer != peer);
     controls.expected.insert(0, offer);
     controls.expected.truncate(MOST);
+    controls.expected_named += 1;
     control.set_controls(controls);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use minimodel::clock;
 use minimodel::transfer::{
     self, Consents, Control, End, Endpoint, FetchOptions, FetchPlan, FetchedFile, Limits, Order, QuotaGate,
-    Run, STALL_TIMEOUT, ServeQuota, Target,
+    Run, STALL_TIMEOUT, ServeQuota, Target, WaysSettings,
 };
 use minimodel_companion::model::Kind;
 use minimodel_swarm::driver::{Congestion, Controls};
@@ -16,7 +16,7 @@ use minimodel_wire::SignedOffer;
 use super::asking::ask;
 pub(crate) use super::asking::{Fetch, needed};
 use super::{Follower, allowed, tell_served};
-use crate::args::{CongestionChoice, OrderChoice, ShareOptions, TransferOptions};
+use crate::args::{CongestionChoice, DhtNode, OrderChoice, ShareOptions, TransferOptions};
 use crate::consent::Action;
 use crate::failure::Failure;
 use crate::settings::Context;
@@ -26,7 +26,8 @@ use crate::text;
 const ALWAYS: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Optional actions that `fetch` and a repair ask for.
-pub(crate) const ASKED_BESIDES: &[Action] = &[Action::Serve, Action::Publish];
+pub(crate) const ASKED_BESIDES: &[Action] =
+    &[Action::Serve, Action::Publish, Action::Lan, Action::Dht, Action::Map];
 
 /// Runs a fetch: asks for consent, fetches, checks, writes the receipt and reports.
 pub(crate) fn run(context: &Context, fetch: &Fetch<'_>) -> Result<(), Failure> {
@@ -91,12 +92,18 @@ pub(crate) fn endpoint(options: &ShareOptions) -> Endpoint {
         advertise: options.advertise.clone(),
         last_port: None,
         max_datagram: options.max_datagram,
+        ways: ways(&options.dht_node),
         congestion: match options.congestion {
             CongestionChoice::Own => Congestion::Own,
             CongestionChoice::Cubic => Congestion::Cubic,
             CongestionChoice::Bbr => Congestion::Bbr,
         },
     }
+}
+
+/// How the ways beyond offers are used.
+pub(crate) fn ways(dht_nodes: &[DhtNode]) -> WaysSettings {
+    WaysSettings { dht_nodes: dht_nodes.iter().map(ToString::to_string).collect(), ..WaysSettings::default() }
 }
 
 fn options(share: &ShareOptions, transfer: &TransferOptions) -> FetchOptions {

@@ -10,6 +10,7 @@ mod repair;
 mod share;
 mod swarm;
 pub(crate) mod teller;
+mod ways;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +22,7 @@ use minimodel::{Event, Watcher};
 use minimodel_companion::model::Kind;
 use serde_json::json;
 
-pub(crate) use self::fetch::{ASKED_BESIDES, Fetch, endpoint, fetch_manifest, needed, run as fetch};
+pub(crate) use self::fetch::{ASKED_BESIDES, Fetch, endpoint, fetch_manifest, needed, run as fetch, ways};
 pub(crate) use self::repair::{is_under_way, run as repair};
 pub(crate) use self::share::{Share, run as share};
 use self::teller::{Moment, Moments, Place, Teller};
@@ -121,6 +122,7 @@ impl Follower {
                 let fields = json!({"have": have, "chunks": chunks, "lost": lost, "publisher": publisher});
                 printer.event("resumed", fields)?;
             }
+            Event::Way(event) => ways::tell(printer, &event)?,
             Event::EarlierPeers { peers } => {
                 printer.tell(Event::EarlierPeers { peers });
                 printer.event("earlier-peers", json!({"peers": peers}))?;

@@ -50,6 +50,7 @@ pub(crate) fn run(context: &Context, share: &Share<'_>) -> Result<(), Failure> {
         consents: Consents::to_share(share.granted.for_receipt())?,
         endpoint: endpoint(&args.share),
         members: share.members.clone(),
+        earlier: Vec::new(),
         rechecks: args.recheck,
     };
     let control = Control::new(Limits {

@@ -1,7 +1,7 @@
 //! The page of a snapshot, as a pure function: from a status to lines that fit a width.
 
 use minimodel_companion::doctor;
-use minimodel_companion::model::{FoundBy, Peer, Rates, State, Status, Transfer};
+use minimodel_companion::model::{FoundBy, GoesOver, Peer, Rates, State, Status, Transfer};
 
 use super::fit::{columns, cut, left, right};
 use super::words::{about, here, kind, state, why};
@@ -109,13 +109,21 @@ impl Page {
         let name = if self.width < WIDE { cut(&name, PEER_CHARS) } else { name };
         let (down, up) = (show_rate(peer.down_rate), show_rate(peer.up_rate));
         let cause = peer.cause.map_or_else(String::new, |cause| format!(", {}", doctor::words(cause)));
-        let found = match peer.found {
+        let found = match peer.way.found {
             FoundBy::Introduced => ", introduced",
             FoundBy::PassedOn => ", found through a member",
             FoundBy::Earlier => ", known from before",
+            FoundBy::Lan => ", found on this network",
+            FoundBy::Dht => ", found by the DHT",
             FoundBy::Came | FoundBy::Named => "",
         };
-        format!("{name}  in {down}, out {up}, {:.0} ms{found}{cause}", peer.rtt_ms)
+        let over = match peer.way.over {
+            GoesOver::Ipv6 => ", IPv6",
+            GoesOver::Mapped => ", through the mapped port",
+            GoesOver::Punched => ", punched",
+            GoesOver::Local | GoesOver::Direct => "",
+        };
+        format!("{name}  in {down}, out {up}, {:.0} ms{found}{over}{cause}", peer.rtt_ms)
     }
 }
 

@@ -5,6 +5,7 @@ mod problem;
 mod report;
 mod swarm;
 mod transfer;
+mod way;
 
 use std::path::Path;
 
@@ -26,6 +27,7 @@ pub(crate) use self::problem::{of_problem, problem};
 pub(crate) use self::report::{not_the_artifact, of_report};
 pub(crate) use self::swarm::{driver, source_changed, stopped, store};
 pub(crate) use self::transfer::{layout, not_served, output};
+pub(crate) use self::way::way_event;
 
 /// What a verb says that needs a running companion.
 pub(crate) fn no_companion() -> Failure {

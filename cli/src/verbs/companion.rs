@@ -64,7 +64,7 @@ fn serve(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
     if let Some(client) = running(context)? {
         return Err(runs_already(&client.address().to_string()));
     }
-    let companion = companion::open_to_run(context, args.label.as_ref())?;
+    let companion = companion::open_to_run(context, args)?;
     let access = Access::open(&companion::places(context)?.folder).map_err(failure)?;
     let listeners = api::bind(args.port).map_err(|error| {
         let hint = "choose another port with --port, or none: a free one is taken";
@@ -135,6 +135,7 @@ fn start(args: &CompanionRunArgs, context: &Context) -> Result<(), Failure> {
     if let Some(label) = &args.label {
         command.arg(format!("--label={label}"));
     }
+    command.args(args.dht_node.iter().map(|node| format!("--dht-node={node}")));
     let mut child = command
         .env_remove("MINIMODEL_JSON")
         .stdin(Stdio::null())

@@ -114,7 +114,7 @@ fn ask_for_manifest(
         notice: None,
         subject: &subject,
         required: &[Action::Fetch],
-        optional: &[Action::Import, Action::Serve, Action::Publish],
+        optional: &[Action::Import, Action::Serve, Action::Publish, Action::Lan, Action::Dht, Action::Map],
         done: consent::NOTHING_DONE,
     };
     let advance =

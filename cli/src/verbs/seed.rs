@@ -108,7 +108,7 @@ fn ask(
         notice: None,
         subject: &subject,
         required: &[Action::Serve],
-        optional: &[Action::Publish],
+        optional: &[Action::Publish, Action::Lan, Action::Dht, Action::Map],
         done: consent::NOTHING_DONE,
     };
     consent::obtain(context, &question, args.consent.as_ref())

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use minimodel::clock::now_unix;
-use minimodel::consent::{
-    Action, ConsentBook, ConsentError, Grant, GrantState, Head, NewGrant, is_publish_alone,
-};
+use minimodel::consent::{Action, ConsentBook, ConsentError, Grant, GrantState, Head, NewGrant, unmet};
 
 use super::accounts::Accounts;
 use super::manifests::Manifests;
@@ -273,13 +271,12 @@ fn check_fits(row: &TransferRow, consent: &Consent) -> Result<(), Problem> {
             format!("agree to `{}`, and if you like to `{}`", list(needs), list(&may)),
         ));
     }
-    // A share needs consent to serve in any case.
-    let serves = needs.contains(&Action::Serve);
-    if !serves && is_publish_alone(|action| consent.actions.contains(&action)) {
+    // What a transfer needs is agreed to in any case.
+    if let Some(unmet) = unmet(|action| consent.actions.contains(&action) || needs.contains(&action)) {
         return Err(Problem::new(
             code::CONSENT,
-            "consent to publish is not consent to serve",
-            "publish tells peers that this machine serves: agree to both, or to neither",
+            unmet.to_string(),
+            format!("{}: agree to both, or to neither", unmet.reason()),
         ));
     }
     Ok(())

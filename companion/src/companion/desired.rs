@@ -1,6 +1,7 @@
 //! Desired state of a transfer: one pure decision from the user's wishes, the consents and the hour.
 
 use minimodel::consent::Action;
+use minimodel::transfer::Ways;
 
 use crate::model::{Cause, Kind, State};
 
@@ -46,6 +47,8 @@ pub(super) enum Desired {
         serves: bool,
         /// Let peers pass the offer on.
         publishes: bool,
+        /// Further ways to be found and reached.
+        ways: Ways,
     },
 }
 
@@ -81,7 +84,13 @@ pub(super) fn desired(row: &TransferRow, inputs: &DesiredInputs) -> Desired {
     }
     let serves = row.kind == Kind::Share || inputs.permitted.contains(&Action::Serve);
     // Publishing tells peers that this machine serves.
-    Desired::Run { serves, publishes: serves && inputs.permitted.contains(&Action::Publish) }
+    let is_permitted = |action: Action| match action {
+        Action::Serve => serves,
+        Action::Fetch => row.kind == Kind::Fetch,
+        action => inputs.permitted.contains(&action),
+    };
+    let publishes = serves && is_permitted(Action::Publish);
+    Desired::Run { serves, publishes, ways: Ways::of(is_permitted) }
 }
 
 #[cfg(test)]
@@ -102,6 +111,10 @@ mod tests {
 
     fn inputs(permitted: &[Action]) -> DesiredInputs {
         DesiredInputs { permitted: permitted.to_vec(), ..DesiredInputs::default() }
+    }
+
+    fn run(serves: bool, publishes: bool, ways: Ways) -> Desired {
+        Desired::Run { serves, publishes, ways }
     }
 
     #[test]
@@ -128,23 +141,33 @@ mod tests {
         assert_eq!(desired(&paused, &ready), Desired::Rest(State::Paused, Some(Cause::Paused)));
         let failed = TransferRow { end: Some(FinalState::Failed(Problem::new(4, "e", "h"))), ..paused };
         assert_eq!(desired(&failed, &ready), Desired::Rest(State::Failed, None));
-        assert_eq!(desired(&row(true), &ready), Desired::Run { serves: false, publishes: false });
+        assert_eq!(desired(&row(true), &ready), run(false, false, Ways::default()));
         assert_eq!(desired(&row(false), &inputs(&[Action::Fetch])), Desired::FetchManifest);
     }
 
     #[test]
     fn publishing_without_serving_is_not_done() {
         let both = inputs(&[Action::Fetch, Action::Import, Action::Publish]);
-        assert_eq!(desired(&row(true), &both), Desired::Run { serves: false, publishes: false });
+        assert_eq!(desired(&row(true), &both), run(false, false, Ways::default()));
         let all = inputs(&[Action::Fetch, Action::Import, Action::Serve, Action::Publish]);
-        assert_eq!(desired(&row(true), &all), Desired::Run { serves: true, publishes: true });
+        assert_eq!(desired(&row(true), &all), run(true, true, Ways::default()));
+    }
+
+    #[test]
+    fn ways_are_used_where_they_mean_something() {
+        let with = |actions: &[Action]| inputs(&[&[Action::Fetch, Action::Import], actions].concat());
+        let looks = Ways { lan: true, ..Ways::default() };
+        assert_eq!(desired(&row(true), &with(&[Action::Lan, Action::Map])), run(false, false, looks));
+        let all = Ways { lan: true, dht: true, map: true };
+        let given = with(&[Action::Serve, Action::Publish, Action::Lan, Action::Dht, Action::Map]);
+        assert_eq!(desired(&row(true), &given), run(true, true, all));
     }
 
     #[test]
     fn fetch_needs_import_with_a_manifest_and_cache_without_a_path() {
         assert_eq!(row(false).needs(), [Action::Fetch]);
         assert_eq!(row(true).needs(), [Action::Fetch, Action::Import]);
-        assert_eq!(row(true).may(), [Action::Serve, Action::Publish]);
+        assert_eq!(row(true).may(), [Action::Serve, Action::Publish, Action::Lan, Action::Dht, Action::Map]);
         let cached = TransferRow { path: None, ..row(true) };
         assert_eq!(cached.needs(), [Action::Fetch, Action::Import, Action::Cache]);
     }

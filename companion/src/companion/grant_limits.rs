@@ -23,7 +23,7 @@ pub(super) struct LimitInputs<'a> {
     pub(super) quota_version: u64,
 }
 
-/// Returns which peers may connect, and which may be asked.
+/// Returns which peers may connect, and which may be asked. A share, which asks nobody for the file, dials those that may connect.
 pub(super) fn controls(inputs: &LimitInputs<'_>) -> Controls {
     let LimitInputs { row, slots, serve, fetch, quota_version } = *inputs;
     let sources = match fetch {
@@ -35,7 +35,7 @@ pub(super) fn controls(inputs: &LimitInputs<'_>) -> Controls {
         sources,
         slots: row.limits.slots.or(slots).map(usize::from),
         quota_version,
-        expected: Vec::new(),
+        ..Controls::default()
     }
 }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use minimodel::clock::now_unix;
 use minimodel::publishers::SignerVerdict;
-use minimodel::transfer::{self, Consents, End, FetchOptions, FetchPlan, Run, SharePlan, Target};
+use minimodel::transfer::{
+    self, Consents, End, FetchOptions, FetchPlan, Run, SharePlan, Target, WaysSettings,
+};
 use minimodel::{Event, Watcher};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::receipt::ConsentAction;
@@ -86,9 +88,10 @@ impl Job {
                 }
             },
             Self::Fetch(plan) => {
-                // Neither a source nor consent to serve: no peer can be reached. The companion tries a fetch without stall
+                // Neither a source, nor a way to find one, nor consent to serve: no peer can be reached. The companion tries a fetch without stall
                 // timeout again later, because the user may name a source.
-                if plan.sources.is_empty() && !plan.consents.permits(ConsentAction::Serve) {
+                let finds = plan.consents.ways().finds();
+                if plan.sources.is_empty() && !finds && !plan.consents.permits(ConsentAction::Serve) {
                     return Err(JobError::Failed(Problem::new(
                         code::NOT_FOUND,
                         "no peer to fetch from",
@@ -159,11 +162,12 @@ pub(super) fn shared_port<'a>(rows: impl Iterator<Item = &'a TransferRow>) -> Op
 }
 
 /// Where a run listens: where its row says, or at the port of its last run, so that earlier offers stay valid.
-pub(super) fn endpoint(at: &Endpoint, last_port: Option<u16>) -> transfer::Endpoint {
+pub(super) fn endpoint(at: &Endpoint, last_port: Option<u16>, ways: WaysSettings) -> transfer::Endpoint {
     transfer::Endpoint {
         listen: at.listen,
         advertise: at.advertise.clone(),
         last_port,
+        ways,
         ..transfer::Endpoint::default()
     }
 }
@@ -185,6 +189,7 @@ impl Watcher for JobWatcher {
             Event::Swarm(_) => {}
             Event::Snapshot(snapshot) => core.take_snapshot(self.id, self.run, snapshot),
             Event::OfferRenewed(offer) => core.renewed(self.id, self.run, offer),
+            Event::Way(event) => core.note_way(self.id, self.run, &event),
             Event::Offer { ref offer, port, taken_port } => {
                 if core.offered(self.id, self.run, Listening { port, taken_port }, offer.clone()) {
                     core.checks.host.tell(event);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use minimodel::clock::now_unix;
 use minimodel::consent::{Action, GrantState};
-use minimodel::transfer::End;
+use minimodel::transfer::{End, WayEvent};
 use minimodel_swarm::driver::Snapshot;
 use minimodel_wire::SignedOffer;
 
@@ -27,6 +27,14 @@ impl Core {
         running.offer = Some(offer);
         // The announcement must be rewritten with the new offer.
         self.wake(&mut state);
+        self.show(&state, id);
+    }
+
+    /// Notes what happened on a way that the user of a run agreed to.
+    pub(super) fn note_way(&self, id: u64, run: u64, event: &WayEvent) {
+        let mut state = self.lock();
+        let Some(running) = state.runs.of_run(id, run) else { return };
+        running.ways.note(event);
         self.show(&state, id);
     }
 
@@ -180,13 +188,16 @@ impl Core {
 }
 
 /// Returns the share row that a completed fetch becomes, and the fetch's remaining grants, which end; its active grants to
-/// serve and publish move to the share.
+/// serve, to publish and for the ways to be found and reached move to the share.
 fn share_of(state: &State, row: &TransferRow, path: &Path) -> (TransferRow, Vec<u64>) {
     let list = state.consents.list();
     let is_serving = |number: &u64| {
         list.iter().any(|grant| {
             grant.id == *number
-                && matches!(grant.action, Action::Serve | Action::Publish)
+                && matches!(
+                    grant.action,
+                    Action::Serve | Action::Publish | Action::Lan | Action::Dht | Action::Map
+                )
                 && grant.state == GrantState::Active
         })
     };

@@ -69,8 +69,12 @@ impl<'a> TransferPermits<'a> {
         let Some(running) = self.running else { return false };
         let (direction, open) = match action {
             Action::Fetch => (Direction::Received, self.open(Action::Fetch)),
-            Action::Publish if self.open(Action::Publish).is_empty() => return false,
-            Action::Serve | Action::Publish => (Direction::Sent, self.open(Action::Serve)),
+            Action::Publish | Action::Lan | Action::Dht | Action::Map if self.open(action).is_empty() => {
+                return false;
+            }
+            Action::Serve | Action::Publish | Action::Lan | Action::Dht | Action::Map => {
+                (Direction::Sent, self.open(Action::Serve))
+            }
             Action::Import | Action::Cache => return false,
         };
         let (moved, charged) = self.consents.accounts.of_run(running.run, direction);
@@ -81,7 +85,7 @@ impl<'a> TransferPermits<'a> {
     /// Returns the permitted actions, and those that the transfer needs and that are missing.
     pub(super) fn inputs(&self) -> DesiredInputs {
         let mut inputs = DesiredInputs::default();
-        for action in [Action::Fetch, Action::Import, Action::Cache, Action::Serve, Action::Publish] {
+        for action in Action::ALL {
             let permission = self.permission(action);
             let is_for_offered =
                 || self.consents.offered.any(self.row, self.table, |peer| permission.permits(peer));
@@ -153,7 +157,7 @@ fn suffices(
         Action::Fetch | Action::Import | Action::Cache => {
             permission.anyone || (!permission.peers.is_empty() && is_for_offered())
         }
-        Action::Serve | Action::Publish => permission.is_some(),
+        Action::Serve | Action::Publish | Action::Lan | Action::Dht | Action::Map => permission.is_some(),
     }
 }
 

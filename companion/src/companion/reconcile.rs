@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use minimodel::clock::now_unix;
 use minimodel::consent::Action;
-use minimodel::transfer::{self, Consents, Control, Run, SharePlan};
+use minimodel::transfer::{self, Consents, Control, Run, SharePlan, WaysSettings};
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
@@ -19,7 +19,7 @@ use super::row::TransferRow;
 use super::running::RunningTransfer;
 use super::state::State;
 use super::threads::{no_thread, panicked};
-use crate::model::{Event, Kind};
+use crate::model::{Event, Kind, Reach};
 use crate::problem::{Problem, code};
 
 /// Remaining validity of an offer, in seconds, below which its session is restarted with a new offer.
@@ -128,23 +128,27 @@ impl Core {
             offer: None,
             listening: None,
             snapshot: None,
+            ways: Reach::default(),
         });
         Ok(())
     }
 
     fn job(&self, state: &mut State, row: TransferRow, desired: &Desired) -> Result<Job, Problem> {
         let manifest = self.manifests.of(&row)?;
-        let Desired::Run { serves, publishes } = *desired else {
+        let Desired::Run { serves, publishes, ways } = *desired else {
             if row.kind == Kind::Share {
                 // A row of version 1 whose library entry has no file any more.
                 self.ready_entry(row.entry.unwrap_or_default())?;
             }
             let offer = self.one_to_ask(state, &row)?;
-            return Ok(Job::Manifest { offer, endpoint: endpoint(&row.endpoint, None) });
+            return Ok(Job::Manifest {
+                offer,
+                endpoint: endpoint(&row.endpoint, None, WaysSettings::default()),
+            });
         };
         let Some(manifest) = manifest else { return Err(panicked()) };
         let publisher = self.signers.check_at_start(&row, &manifest)?;
-        let publishes = publishes.then_some(Action::Publish);
+        let publishes = publishes.then_some(Action::Publish).into_iter().chain(ways.actions());
         let (sources, refused) = self.offers_of(&row, &manifest);
         if row.kind == Kind::Share {
             if let Some(entry) = row.entry {
@@ -157,12 +161,13 @@ impl Core {
                 manifest,
                 path: row.path.unwrap_or_default(),
                 consents: Consents::to_share(consents).map_err(|missing| self.checks.problem(missing))?,
-                endpoint: endpoint(&row.endpoint, row.last_port),
+                endpoint: endpoint(&row.endpoint, row.last_port, self.checks.host.ways()),
                 members: sources,
+                earlier: Vec::new(),
                 rechecks: false,
             }));
         }
-        if let Some(problem) = refused.filter(|_| sources.is_empty() && !serves) {
+        if let Some(problem) = refused.filter(|_| sources.is_empty() && !serves && !ways.finds()) {
             return Err(problem);
         }
         let mut needs = vec![Action::Fetch, Action::Import];
@@ -182,7 +187,7 @@ impl Core {
             sources,
             out,
             receipt: row.receipt,
-            endpoint: endpoint(&row.endpoint, row.last_port),
+            endpoint: endpoint(&row.endpoint, row.last_port, self.checks.host.ways()),
             consents,
             sequential: row.sequential,
             full_check: row.full_check,

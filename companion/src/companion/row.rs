@@ -190,8 +190,16 @@ impl TransferRow {
     /// Returns the optional actions that the user may agree to.
     pub(super) fn may(&self) -> Vec<Action> {
         let all: &[Action] = match self.kind {
-            Kind::Share => &[Action::Publish],
-            Kind::Fetch => &[Action::Import, Action::Cache, Action::Serve, Action::Publish],
+            Kind::Share => &[Action::Publish, Action::Lan, Action::Dht, Action::Map],
+            Kind::Fetch => &[
+                Action::Import,
+                Action::Cache,
+                Action::Serve,
+                Action::Publish,
+                Action::Lan,
+                Action::Dht,
+                Action::Map,
+            ],
         };
         let cache_is_foreign = |action: &Action| *action == Action::Cache && self.path.is_some();
         all.iter()

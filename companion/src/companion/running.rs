@@ -10,7 +10,7 @@ use super::desired::Desired;
 use super::moved_bytes::MovedBytes;
 use super::row::TransferRow;
 use crate::history::Point;
-use crate::model::{Cause, FoundBy, Peer};
+use crate::model::{Cause, FoundBy, GoesOver, Peer, PeerWay, Reach};
 
 /// The UDP ports of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub(super) struct RunningTransfer {
     /// `None`: it listens on none so far.
     pub(super) listening: Option<Listening>,
     pub(super) snapshot: Option<Box<Snapshot>>,
+    /// What is known of the ways that its user agreed to; what members have shown stands in the snapshot.
+    pub(super) ways: Reach,
 }
 
 impl RunningTransfer {
@@ -112,10 +114,13 @@ impl RunningTransfer {
             choked_by_us: view.we_choke,
             blamed: view.blamed,
             cause: view.idle.map(Cause::from),
-            found: FoundBy::from(view.path.found),
-            introduced_by: match view.path.found {
-                Found::Introduced(by) => Some(by.to_string()),
-                _ => None,
+            way: PeerWay {
+                found: FoundBy::from(view.path.found),
+                introduced_by: match view.path.found {
+                    Found::Introduced(by) => Some(by.to_string()),
+                    _ => None,
+                },
+                over: GoesOver::from(view.path.over),
             },
         };
         snapshot.peers.iter().map(view).collect()
@@ -234,7 +239,16 @@ mod tests {
         let row = TransferRow { id: 3, ..TransferRow::fetch(NewFetch::default(), "ab".repeat(32), 7) };
         let control = Control::default();
         let desired = Desired::FetchManifest;
-        RunningTransfer { run, row, desired, control, offer: None, listening: None, snapshot: None }
+        RunningTransfer {
+            run,
+            row,
+            desired,
+            control,
+            offer: None,
+            listening: None,
+            snapshot: None,
+            ways: Reach::default(),
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use minimodel::consent::{Action, GrantState};
-use minimodel::transfer::{Control, End};
+use minimodel::transfer::{Control, End, Ways};
 use minimodel::{Event as Told, Watcher};
 use minimodel_fixtures::{ManifestOptions, ManifestText, manifest_artifact};
 use minimodel_verifier::Manifest;
@@ -17,7 +17,7 @@ use super::running::RunningTransfer;
 use super::state::State;
 use super::*;
 use crate::model;
-use crate::model::{Consent, EntryState, NewFetch};
+use crate::model::{Consent, EntryState, NewFetch, Reach};
 use crate::problem::code;
 use crate::service::Service as _;
 
@@ -42,7 +42,8 @@ impl Host for Wordless {
     }
 }
 
-const RUN: Desired = Desired::Run { serves: false, publishes: false };
+const RUN: Desired =
+    Desired::Run { serves: false, publishes: false, ways: Ways { lan: false, dht: false, map: false } };
 
 /// A companion in which one fetch is wanted, and nothing runs by itself.
 struct OneFetch {
@@ -119,6 +120,7 @@ fn end_of_a_run_is_not_booked_to_the_request_that_replaced_it() {
                 offer: None,
                 listening: None,
                 snapshot: None,
+                ways: Reach::default(),
             };
             state.runs.begin(running);
         }
@@ -339,7 +341,9 @@ fn transfer_that_is_to_stop_shows_no_offer_while_its_run_ends() {
     let offer = Offer { peer, swarm_id: [1; 32], addresses, expires_unix: 1_000 };
     let offer = Some(SignedOffer::sign(offer, &key).unwrap());
     let (control, snapshot) = (Control::default(), Some(Box::default()));
-    let running = RunningTransfer { run: 1, row, desired: RUN, control, offer, listening: None, snapshot };
+    let ways = Reach::default();
+    let running =
+        RunningTransfer { run: 1, row, desired: RUN, control, offer, listening: None, snapshot, ways };
     state.runs.begin(running);
     assert_eq!(core.view(&state, id).unwrap().offer, None);
 }

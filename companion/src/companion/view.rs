@@ -143,7 +143,7 @@ impl Core {
             down_rate: now.map_or(0, |s| s.down_rate),
             up_rate: now.map_or(0, |s| s.up_rate),
             peers: running.map(RunningTransfer::peers).unwrap_or_default(),
-            reach: now.map(|s| Reach::from(&s.reach)),
+            reach: running.zip(now).map(|(running, s)| Reach::beside(&s.reach, &running.ways)),
             run_seconds: snapshot.map_or(0.0, |s| s.elapsed.as_secs_f64()),
             idle_seconds: snapshot.map(idle_seconds).unwrap_or_default(),
             created_utc: utc(row.created_unix),

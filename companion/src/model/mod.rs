@@ -29,11 +29,15 @@ pub(crate) use self::forms::{
 pub use self::library::{Activated, Activation, Entry, EntryState, FitCheck, Fits, NewEntry, Pruned};
 pub use self::limits::{Limits, Moved, Rates, TransferLimits, Window};
 pub use self::publisher::{KnownKey, Publisher, PublisherStanding};
-pub use self::reach::{FamilyReach, Reach, Translation, Visit};
+pub use self::reach::{
+    FamilyReach, MappingReach, MappingStand, Reach, Translation, Visit, WayReach, WayStand,
+};
 pub use self::records::{
     KnownBan, KnownPublisher, OfferAddress, OfferText, ReceiptCheck, ReceiptLine, ReceiptParts, ReceiptPeer,
     ReceiptText,
 };
 pub use self::status::{Event, Finding, Status};
-pub use self::transfer::{Cause, Endpoint, FoundBy, Kind, NewFetch, NewShare, Peer, State, Transfer};
+pub use self::transfer::{
+    Cause, Endpoint, FoundBy, GoesOver, Kind, NewFetch, NewShare, Peer, PeerWay, State, Transfer,
+};
 pub use self::weekday::{Weekday, WeekdayError};

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use minimodel::Found;
 use minimodel::publishers::SignerVerdict;
+use minimodel::transfer::Way;
+use minimodel::{Found, Over};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -203,6 +204,14 @@ pub struct Peer {
     /// It broke a rule of the protocol in this run.
     #[serde(default)]
     pub blamed: bool,
+    /// The way to it.
+    #[serde(flatten)]
+    pub way: PeerWay,
+}
+
+/// The way to a peer: how it was found, and over what its packets go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerWay {
     /// By which way it was found.
     #[serde(default)]
     pub found: FoundBy,
@@ -210,6 +219,38 @@ pub struct Peer {
     #[serde(default)]
     #[schema(value_type = Option<PeerIdForm>)]
     pub introduced_by: Option<String>,
+    /// Over what its packets go.
+    #[serde(default)]
+    pub over: GoesOver,
+}
+
+/// Over what the packets of a connection go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GoesOver {
+    /// Within one machine or one network.
+    Local,
+    /// IPv6, which no router translates.
+    Ipv6,
+    /// IPv4, through the port that this machine's router was asked for.
+    Mapped,
+    /// IPv4, through routers that both sides opened at once.
+    Punched,
+    /// IPv4, to an address that answers.
+    #[default]
+    Direct,
+}
+
+impl From<Over> for GoesOver {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::Local => Self::Local,
+            Over::Ipv6 => Self::Ipv6,
+            Over::Mapped => Self::Mapped,
+            Over::Punched => Self::Punched,
+            Over::Direct => Self::Direct,
+        }
+    }
 }
 
 /// By which way a peer was found.
@@ -227,6 +268,10 @@ pub enum FoundBy {
     PassedOn,
     /// A member introduced it: neither could have dialed the other without.
     Introduced,
+    /// It was found on the network at hand.
+    Lan,
+    /// It was found by the public DHT.
+    Dht,
 }
 
 impl From<Found> for FoundBy {
@@ -237,6 +282,8 @@ impl From<Found> for FoundBy {
             Found::Earlier => Self::Earlier,
             Found::PassedOn => Self::PassedOn,
             Found::Introduced(_) => Self::Introduced,
+            Found::By(Way::Lan) => Self::Lan,
+            Found::By(Way::Dht) => Self::Dht,
         }
     }
 }

@@ -192,7 +192,7 @@ impl From<ConsentError> for Problem {
 fn instead(why: &NotAGrant) -> &'static str {
     match why {
         NotAGrant::Nothing | NotAGrant::Twice(_) => {
-            "name each action once: fetch, import, serve, cache, publish"
+            "name each action once: fetch, import, serve, cache, publish, lan, dht, map"
         }
         NotAGrant::Model(_) => {
             "a swarm id is 64 lowercase hex digits, as `minimodel manifest show` prints it"
@@ -203,8 +203,8 @@ fn instead(why: &NotAGrant) -> &'static str {
         NotAGrant::NoQuota => "give a quota of a byte or more, or none; to permit nothing, grant nothing",
         NotAGrant::QuotaOfNothing => "leave the quota away, or grant `fetch` or `serve` with it",
         NotAGrant::Past { .. } => "name an end in the future, or see the clock of this machine",
-        NotAGrant::PublishAlone => "grant `serve,publish`, or `serve` first",
-        NotAGrant::PublishToOne => "grant `publish` without a peer, and the rest with it",
+        NotAGrant::Alone { .. } => "grant both, or first what it needs",
+        NotAGrant::ForOne(_) => "grant it without a peer, and the rest with one",
         NotAGrant::Text { .. } => "say how it was given in a word: `flag`, `prompt`, `api`",
     }
 }
@@ -282,9 +282,14 @@ mod tests {
         let damaged = Problem::from(ConsentError::Damaged { path: "/s/consent.log".into(), verdict });
         assert_eq!((damaged.code, damaged.cause.as_deref()), (code::INVALID, Some("line 2")));
         assert!(damaged.hint.contains("minimodel consent log --verify"));
-        for why in
-            [NotAGrant::Nothing, NotAGrant::NoQuota, NotAGrant::PublishAlone, NotAGrant::Text { field: "by" }]
-        {
+        let unmet = minimodel::consent::unmet(|action| action == minimodel::Action::Publish).unwrap();
+        for why in [
+            NotAGrant::Nothing,
+            NotAGrant::NoQuota,
+            NotAGrant::Alone { unmet },
+            NotAGrant::ForOne("lan"),
+            NotAGrant::Text { field: "by" },
+        ] {
             let problem = Problem::from(ConsentError::NotAGrant(why));
             assert!(problem.code == code::USAGE && !problem.hint.is_empty());
         }

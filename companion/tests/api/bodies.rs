@@ -23,7 +23,7 @@ const TRANSFER: &str = concat!(
     r#""chunks_have":0,"chunks_in_flight":0,"missing_unheld":7,"eta_seconds":null,"received_bytes":0,"sent_bytes":0,"#,
     r#""down_rate":0,"up_rate":0,"peers":[{"peer":"p","received_bytes":0,"sent_bytes":0,"down_rate":0,"up_rate":0,"#,
     r#""rtt_ms":2.5,"have":0,"choking_us":true,"cause":"peer-slow","address":"[::1]:4433","#,
-    r#""share":0.5,"choked_by_us":false,"blamed":true,"found":"came","introduced_by":null}],"reach":null,"run_seconds":0.0,"#,
+    r#""share":0.5,"choked_by_us":false,"blamed":true,"found":"came","introduced_by":null,"over":"direct"}],"reach":null,"run_seconds":0.0,"#,
     r#""idle_seconds":{"no-source":1.5},"created_utc":"","is_new":false}}"#,
 );
 

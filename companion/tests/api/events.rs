@@ -189,7 +189,8 @@ fn stream_of_20_transfers_with_1000_peers_is_whole() {
             assert_eq!(next_transfer(), changed);
         }
     }
-    let each = (server_cpu() - before) / ROUNDS;
+    // Other tests of this process may end their servers meanwhile.
+    let each = server_cpu().saturating_sub(before) / ROUNDS;
     println!(
         "an update of 20 transfers with 1,000 peers: {:.1} ms of CPU, {:.1} % of a core at two a second",
         each as f64 / 1e6,

@@ -24,8 +24,11 @@ pub(crate) fn example(id: u64, kind: Kind, state: State) -> Transfer {
         share: 0.75,
         choked_by_us: true,
         blamed: true,
-        found: FoundBy::Introduced,
-        introduced_by: Some("aa".into()),
+        way: PeerWay {
+            found: FoundBy::Introduced,
+            introduced_by: Some("aa".into()),
+            over: GoesOver::Punched,
+        },
     };
     Transfer {
         id,
@@ -76,6 +79,14 @@ fn reach() -> Reach {
     Reach {
         ipv4: FamilyReach { translation: Translation::Varies, address: None, visit: Some(visit) },
         ipv6: FamilyReach { translation: Translation::Same, address, visit: None },
+        mapping: MappingReach {
+            stand: MappingStand::Mapped,
+            external: Some("8.8.4.4:4433".into()),
+            by: Some("PCP".into()),
+            why: Some("w".into()),
+        },
+        lan: WayReach { stand: WayStand::On, found: 3, unproved: 4, why: None },
+        dht: WayReach { stand: WayStand::Failed, found: 0, unproved: 1, why: Some("no node".into()) },
     }
 }
 

@@ -10,7 +10,7 @@ use crate::clock::utc;
 use super::grants::Grants;
 use super::line::{Given, Granted};
 use super::model::NewGrant;
-use super::{Action, is_publish_alone};
+use super::{Action, Unmet, unmet_beside};
 
 /// Longest `by`, verb or spelling of a consent, in bytes.
 const MOST_TEXT: usize = 256;
@@ -27,7 +27,7 @@ const MOST_TEXT: usize = 256;
 /// let new = NewGrant { actions: vec![Action::Publish], by: "dialog".into(), ..NewGrant::default() };
 /// let granted = book.grant(&new, now_unix());
 /// // The dialog ticks the box for `serve` as well.
-/// assert!(matches!(granted, Err(ConsentError::NotAGrant(NotAGrant::PublishAlone))));
+/// assert!(matches!(granted, Err(ConsentError::NotAGrant(NotAGrant::Alone { .. }))));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,12 +63,15 @@ pub enum NotAGrant {
         /// Now.
         now_unix: u64,
     },
-    /// Publishing without serving.
-    #[error("`publish` says that this machine serves, and there is no consent to `serve`")]
-    PublishAlone,
-    /// Publishing to a single peer.
-    #[error("`publish` is to all peers of a swarm, not to one")]
-    PublishToOne,
+    /// An action without another one that it needs.
+    #[error("{unmet}: {}", unmet.reason())]
+    Alone {
+        /// Which.
+        unmet: Unmet,
+    },
+    /// A way to be found by a single peer.
+    #[error("`{0}` is for all peers of a swarm, not for one")]
+    ForOne(&'static str),
     /// A text that the log does not accept.
     #[error("`{field}` is not 1 to {MOST_TEXT} printable ASCII characters")]
     Text {
@@ -103,8 +106,10 @@ pub(super) fn grant(new: &NewGrant, now_unix: u64) -> Result<(), NotAGrant> {
         Some(_) if !actions.iter().any(|&action| moves(action)) => return Err(NotAGrant::QuotaOfNothing),
         _ => {}
     }
-    if actions.contains(&Action::Publish) && new.peer.is_some() {
-        return Err(NotAGrant::PublishToOne);
+    let is_for_all =
+        |action: &&Action| matches!(action, Action::Publish | Action::Lan | Action::Dht | Action::Map);
+    if let Some(action) = actions.iter().find(is_for_all).filter(|_| new.peer.is_some()) {
+        return Err(NotAGrant::ForOne(action.as_str()));
     }
     Ok(())
 }
@@ -112,9 +117,9 @@ pub(super) fn grant(new: &NewGrant, now_unix: u64) -> Result<(), NotAGrant> {
 /// Returns the lines of a valid grant, in the order of [`Action::ALL`].
 fn lines_of(new: &NewGrant, now_unix: u64, grants: &Grants) -> Result<Vec<Granted>, NotAGrant> {
     let is_meant = |action: Action| new.actions.contains(&action);
-    let is_served = || grants.covers(Action::Serve, new.model.as_deref(), now_unix);
-    if is_publish_alone(is_meant) && !is_served() {
-        return Err(NotAGrant::PublishAlone);
+    let is_covered = |action: Action| grants.covers(action, new.model.as_deref(), now_unix);
+    if let Some(unmet) = unmet_beside(is_meant, is_covered) {
+        return Err(NotAGrant::Alone { unmet });
     }
     let line = |action: Action| Granted {
         action,

@@ -104,6 +104,7 @@ impl ShareBuilder {
                 consents,
                 endpoint: self.endpoint,
                 members: self.members,
+                earlier: Vec::new(),
                 rechecks: self.rechecks,
             };
             transfer::share(run, &plan).map_err(|error| match error {

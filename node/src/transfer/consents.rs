@@ -2,7 +2,8 @@
 
 use minimodel_verifier::receipt::Consent;
 
-use crate::consent::{Action, is_publish_alone};
+use super::ways::Ways;
+use crate::consent::{Action, unmet};
 
 /// Consents that the user gave and that are in the consent log. A fetch has at least those to fetch and to import.
 ///
@@ -42,7 +43,7 @@ impl Consents {
     ///
     /// # Errors
     ///
-    /// The consent to fetch or to import is missing, or one to publish comes without one to serve.
+    /// The consent to fetch or to import is missing, or one without which another is nothing ([`unmet`]).
     pub fn to_fetch(consents: Vec<Consent>) -> Result<Self, MissingConsent> {
         Self(consents).having(&[Action::Fetch, Action::Import])
     }
@@ -51,14 +52,15 @@ impl Consents {
     ///
     /// # Errors
     ///
-    /// The consent to serve is missing.
+    /// The consent to serve is missing, or one without which another is nothing ([`unmet`]).
     pub fn to_share(consents: Vec<Consent>) -> Result<ShareConsents, MissingConsent> {
         Self(consents).having(&[Action::Serve]).map(ShareConsents)
     }
 
     fn having(self, required: &[Action]) -> Result<Self, MissingConsent> {
-        let serve = is_publish_alone(|action| self.permits(action)).then_some(&Action::Serve);
-        match required.iter().chain(serve).find(|&&action| !self.permits(action)) {
+        let missing = required.iter().find(|&&action| !self.permits(action));
+        let needed = || unmet(|action| self.permits(action)).and_then(|unmet| unmet.needs.first());
+        match missing.or_else(needed) {
             Some(&action) => Err(MissingConsent { action }),
             None => Ok(self),
         }
@@ -72,6 +74,11 @@ impl Consents {
     /// Whether `action` is permitted.
     pub fn permits(&self, action: Action) -> bool {
         self.0.iter().any(|consent| consent.action == action)
+    }
+
+    /// The ways to be found and reached that are permitted.
+    pub fn ways(&self) -> Ways {
+        Ways::of(|action| self.permits(action))
     }
 
     /// The lines of a receipt.
@@ -98,5 +105,10 @@ impl ShareConsents {
     /// Whether `action` is permitted.
     pub fn permits(&self, action: Action) -> bool {
         self.0.permits(action)
+    }
+
+    /// The ways to be found and reached that are permitted.
+    pub fn ways(&self) -> Ways {
+        self.0.ways()
     }
 }

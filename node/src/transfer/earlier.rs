@@ -100,7 +100,7 @@ impl EarlierPeers {
     /// # Errors
     ///
     /// The system's error.
-    fn keep(&self, helped: Vec<EarlierPeer>, now_unix: u64) -> io::Result<()> {
+    pub(super) fn keep(&self, helped: Vec<EarlierPeer>, now_unix: u64) -> io::Result<()> {
         let mut kept = BTreeSet::new();
         let lines =
             helped.into_iter().chain(self.read(now_unix)).filter(|it| kept.insert(it.offer.offer().peer));

@@ -7,6 +7,7 @@ use minimodel_swarm::driver::{Congestion, DriverError, Incoming, Node, NodeSetti
 use minimodel_wire::SignedOffer;
 
 use super::addresses;
+use super::ways::WaysSettings;
 use crate::clock::now_unix;
 
 /// Lifetime of an offer: long enough to send the offer by mail, short enough that an old offer expires.
@@ -50,6 +51,8 @@ pub struct Endpoint {
     pub max_datagram: Option<u16>,
     /// The congestion controller.
     pub congestion: Congestion,
+    /// How the ways beyond offers are used, if the user agreed to them.
+    pub ways: WaysSettings,
 }
 
 impl Endpoint {

@@ -4,7 +4,9 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use minimodel_swarm::driver::{FetchSettings, Fetched, Fetching, SessionLimits, SessionSettings};
+use minimodel_swarm::driver::{
+    FetchSettings, Fetched, Fetching, FoundPeersSender, SessionLimits, SessionSettings, found_peers,
+};
 use minimodel_swarm::machine::EarlierPeer;
 use minimodel_swarm::store::{Opener, Part, RealDisk, RepairIf, Resumed, StoreError};
 use minimodel_wire::{Consent, PeerId, SignedOffer};
@@ -20,6 +22,7 @@ use super::reports::{Reports, Told};
 use super::runtime::{SOFTWARE, StartError, random_seed};
 use super::share::SharePlan;
 use super::target::{Target, TargetError};
+use super::ways::{Member, Membership};
 use super::{Control, Run, Served, endpoint, share};
 use crate::check::CheckError;
 use crate::clock::now_unix;
@@ -71,14 +74,14 @@ fn once(run: &Run, plan: &FetchPlan) -> Result<End<FetchedFile>, FetchError> {
 /// The share that a fetch goes on with when the file is there, if it keeps seeding.
 fn share_on(run: &Run, plan: &FetchPlan) -> Option<SharePlan> {
     let consents = plan.consents.to_serve().filter(|_| plan.options.keep_seeding)?;
-    let before = earlier_of(run, plan).into_iter().map(|it| it.offer);
     Some(SharePlan {
         activity: plan.activity,
         manifest: plan.manifest.clone(),
         path: plan.target.artifact.clone(),
         consents,
         endpoint: plan.options.endpoint.clone(),
-        members: plan.sources.iter().cloned().chain(before).collect(),
+        members: plan.sources.clone(),
+        earlier: earlier_of(run, plan),
         rechecks: false,
     })
 }
@@ -100,7 +103,8 @@ fn prepare(run: &Run, plan: &FetchPlan) -> Result<Found, FetchError> {
     if let Some(existing) = target.existing(run, &plan.manifest)? {
         return Ok(Found::Whole(Box::new(import::already_there(run, plan, &existing)?)));
     }
-    let may_be_found = plan.options.endpoint.listen.is_some() || plan.options.awaits_peers;
+    let finds = plan.consents.ways().finds();
+    let may_be_found = plan.options.endpoint.listen.is_some() || plan.options.awaits_peers || finds;
     if plan.sources.is_empty() && !may_be_found && earlier_of(run, plan).is_empty() {
         return Err(FetchError::NoPeers);
     }
@@ -204,9 +208,14 @@ impl Transfer<'_> {
             let told_to = Run { watcher: helpers.clone(), ..self.run.clone() };
             let (told, mut reports) =
                 Reports::start(&told_to, network.is_shared(), activity, manifest, &named)?;
+            let (tells, found) = found_peers();
+            let _until_the_end = self.use_ways(network, named, tells)?;
+            // A fetch does not wait for the router: its offer is renewed once that has answered.
             let offer = serves.map(|swarm| endpoint::offer(network.node(), swarm)).transpose();
             let offer = offer.map_err(TransferError::from)?;
-            let settings = FetchSettings { earlier, ..self.settings(offer.clone(), told)? };
+            let settings = self.settings(offer.clone(), told)?;
+            let session = SessionSettings { found, ..settings.session };
+            let settings = FetchSettings { earlier, session, ..settings };
             let fetching = {
                 let _within = network.enter();
                 let fetching = network.node().fetch(settings, self.part.clone(), resumed);
@@ -223,6 +232,20 @@ impl Transfer<'_> {
             }
             end
         })
+    }
+
+    /// Begins to look for peers, and to be found, as far as the user agreed.
+    fn use_ways(
+        &self,
+        network: &Network,
+        named: Vec<PeerId>,
+        found: FoundPeersSender,
+    ) -> Result<Option<Membership>, TransferError> {
+        let (swarm, consents) = (*self.plan.manifest.swarm_id(), &self.plan.consents);
+        let (ways, publishes) = (consents.ways(), consents.permits(Action::Publish));
+        let watcher = self.run.watcher.clone();
+        let member = Member { swarm, ways, publishes, fetches: true, named, found, watcher };
+        ways.is_any().then(|| network.use_ways(member)).transpose()
     }
 
     fn conclude(
@@ -328,13 +351,15 @@ impl Transfer<'_> {
             reports: told.reports,
             chunk_maps: control.chunk_maps(),
             limits: SessionLimits { down: control.down(), up: control.up(), gate: control.gate() },
+            knocks: plan.consents.ways().knocks(publishes),
             ..SessionSettings::new(SOFTWARE, random_seed().map_err(TransferError::from)?, now_unix())
         };
         Ok(FetchSettings {
             consent,
             order: options.order,
             stall_timeout: options.stall_timeout,
-            listening: serves && (publishes || options.awaits_peers || options.endpoint.listen.is_some()),
+            listening: plan.consents.ways().finds()
+                || (serves && (publishes || options.awaits_peers || options.endpoint.listen.is_some())),
             repairs: self.is_repair,
             full_check: options.full_check,
             ..FetchSettings::new(plan.manifest.clone(), plan.sources.clone(), session)
@@ -343,46 +368,4 @@ impl Transfer<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
-
-    use minimodel_verifier::Manifest;
-
-    use super::*;
-
-    fn target(folder: &Path) -> Target {
-        let artifact = slm_vec(&Shape::about(45_000, Quantization::Q4_0).unwrap(), 8);
-        let text = ManifestText::of(&artifact, &ManifestOptions::default()).render();
-        let manifest = Manifest::parse(text.as_bytes()).unwrap();
-        Target::new(folder, &manifest, None).unwrap()
-    }
-
-    // Rows: E12
-    #[test]
-    fn fetch_waits_for_part_file_still_held_by_its_own_process() {
-        let folder = tempfile::tempdir().unwrap();
-        let target = target(folder.path());
-        let control = Control::default();
-        let (held, _) = open_part(&target, &control).unwrap();
-        let letting_go = std::thread::spawn(move || {
-            std::thread::sleep(OWN_PAUSE * 4);
-            drop(held);
-        });
-        assert!(open_part(&target, &control).is_ok());
-        letting_go.join().unwrap();
-    }
-
-    #[test]
-    fn cancelled_fetch_stops_waiting_for_its_own_part_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let target = target(folder.path());
-        let control = Control::default();
-        let (_held, _) = open_part(&target, &control).unwrap();
-        control.cancel();
-        let (begun, refused) = (Instant::now(), open_part(&target, &control));
-        assert!(matches!(refused, Err(TargetError::Check(CheckError::Stopped))));
-        assert!(begun.elapsed() < OWN_PATIENCE);
-    }
-}
+mod tests;

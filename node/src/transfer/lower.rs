@@ -287,3 +287,105 @@ pub use minimodel_swarm::store::Supplied;
 /// assert!(matches!(read, Err(ReceiptError::ForbiddenByte { line: 1, .. })));
 /// ```
 pub use minimodel_verifier::receipt::ReceiptError;
+
+/// What the user's router has granted: of [`WayEvent::Mapping`](super::WayEvent::Mapping).
+///
+/// ```
+/// use minimodel::transfer::{MappingState, NoMapping};
+///
+/// fn shown(state: &MappingState) -> String {
+///     match state {
+///         MappingState::Mapped(mapping) => format!("{} by {}", mapping.external, mapping.by),
+///         MappingState::Failed(why) => why.to_string(),
+///         MappingState::Trying => "the router is asked".to_owned(),
+///     }
+/// }
+/// assert!(shown(&MappingState::Failed(NoMapping::NoLocalPort)).contains("port 0"));
+/// ```
+pub use minimodel_reach::mapping::MappingState;
+
+/// A mapping that the user's router keeps.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use minimodel::transfer::{Mapping, MappingProtocol};
+///
+/// let by = MappingProtocol::Pcp;
+/// let (external, router) = ("203.0.113.7:4433".parse()?, "192.168.1.1".parse()?);
+/// let mapping = Mapping { external, by, router, lifetime: Duration::from_secs(3_600) };
+/// assert_eq!(mapping.by.to_string(), "PCP");
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+pub use minimodel_reach::mapping::Mapping;
+
+/// The protocol by which a router granted a mapping.
+///
+/// ```
+/// use minimodel::transfer::MappingProtocol;
+///
+/// assert_eq!(MappingProtocol::Upnp.to_string(), "UPnP");
+/// ```
+pub use minimodel_reach::mapping::MappingProtocol;
+
+/// Why there is no mapping of the user's router.
+///
+/// ```
+/// use minimodel::transfer::NoMapping;
+///
+/// let router = "192.168.1.1".parse()?;
+/// assert!(NoMapping::Silent { router }.to_string().contains("192.168.1.1"));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+pub use minimodel_reach::mapping::NoMapping;
+
+/// A way by which peers are found that nobody named.
+///
+/// ```
+/// use minimodel::transfer::Way;
+///
+/// let shown = |way| match way {
+///     Way::Lan => "on this network",
+///     Way::Dht => "in the DHT",
+/// };
+/// assert_eq!(shown(Way::Lan), "on this network");
+/// ```
+pub use minimodel_swarm::driver::Way;
+
+/// Why an address that was found is of no use.
+///
+/// ```
+/// use minimodel::transfer::KnockFailed;
+///
+/// assert_eq!(KnockFailed::Silent.to_string(), "nothing answers there");
+/// ```
+pub use minimodel_swarm::driver::KnockFailed;
+
+/// What is wrong with the answer to a knock.
+///
+/// ```
+/// use minimodel::transfer::{KnockError, KnockFailed};
+///
+/// assert!(KnockFailed::from(KnockError::Unproved).to_string().contains("does not know"));
+/// ```
+pub use minimodel_wire::KnockError;
+
+/// Why the network at hand is of no use for now.
+///
+/// ```
+/// use minimodel::transfer::{LanError, WayFault};
+///
+/// assert!(WayFault::from(LanError::NoPort).to_string().contains("port 0"));
+/// ```
+#[cfg(feature = "lan")]
+pub use minimodel_reach::lan::LanError;
+
+/// Why the public DHT is of no use for now.
+///
+/// ```
+/// use minimodel::transfer::{DhtError, WayFault};
+///
+/// assert!(WayFault::from(DhtError::NoAnswer).to_string().contains("no node"));
+/// ```
+#[cfg(feature = "dht")]
+pub use minimodel_reach::dht::DhtError;

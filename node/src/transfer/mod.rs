@@ -26,6 +26,7 @@ mod serve_quota;
 mod share;
 mod shared_endpoint;
 mod target;
+mod ways;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -42,9 +43,14 @@ pub use endpoint::Endpoint;
 pub use error::TransferError;
 pub use fetch::run as fetch;
 pub use import::{ImportError, Imported, Summary};
+#[cfg(feature = "dht")]
+pub use lower::DhtError;
+#[cfg(feature = "lan")]
+pub use lower::LanError;
 pub use lower::{
-    Account, ChunkMap, Congestion, Controls, Direction, DriverError, EarlierPeer, Order, PeerShare,
-    QuotaGate, QuotaRefusal, RateLimit, ReceiptError, RepairIf, Served, Similarity, StoreError, Supplied,
+    Account, ChunkMap, Congestion, Controls, Direction, DriverError, EarlierPeer, KnockError, KnockFailed,
+    Mapping, MappingProtocol, MappingState, NoMapping, Order, PeerShare, QuotaGate, QuotaRefusal, RateLimit,
+    ReceiptError, RepairIf, Served, Similarity, StoreError, Supplied, Way,
 };
 pub use manifest_of_offer::fetch_manifest;
 pub use offer::{UnusableOffer, check_offer, read_offer};
@@ -56,6 +62,7 @@ pub use serve_quota::ServeQuota;
 pub use share::{ShareError, SharePlan, run as share};
 pub use shared_endpoint::SharedEndpoint;
 pub use target::{Difference, OtherManifest, Target, TargetError, layout};
+pub use ways::{LocalWays, WayEvent, WayFault, Ways, WaysSettings};
 
 use self::network::Network;
 use crate::check::{CheckError, FullCheck};
@@ -74,7 +81,7 @@ use crate::identity::Identity;
 /// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
 /// # let agreed = minimodel::RunConsent::given([minimodel::Action::Serve], "dialog");
 /// # let plan = minimodel::transfer::SharePlan {
-/// #     activity: "seed", manifest: manifest.into(), path: file, members: Vec::new(), rechecks: false,
+/// #     activity: "seed", manifest: manifest.into(), path: file, members: Vec::new(), earlier: Vec::new(), rechecks: false,
 /// #     consents: minimodel::transfer::Consents::to_share(agreed.for_receipt())?,
 /// #     endpoint: minimodel::transfer::Endpoint { listen: Some("127.0.0.1:0".parse()?), ..Default::default() },
 /// # };

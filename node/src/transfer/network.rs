@@ -5,6 +5,7 @@
 //! block, such as telling its watcher and moving files into place.
 
 use std::panic::resume_unwind;
+use std::sync::Arc;
 
 use minimodel_swarm::driver::{Incoming, Node};
 use minimodel_wire::SignedOffer;
@@ -15,8 +16,9 @@ use super::Run;
 use super::endpoint::{self, Endpoint};
 use super::error::TransferError;
 use super::reports::Reports;
-use super::runtime::{LAST_WORK, build};
+use super::runtime::{LAST_WORK, StartError, build};
 use super::shared_endpoint::{Joined, Lease};
+use super::ways::{Hub, Member, Membership};
 use crate::event::Event;
 use crate::identity::Identity;
 
@@ -24,6 +26,7 @@ use crate::identity::Identity;
 pub(super) struct Network {
     // Dropped first: it keeps the socket open.
     node: Node,
+    hub: Arc<Hub>,
     taken_port: Option<u16>,
     runner: Runner,
 }
@@ -54,8 +57,8 @@ impl Network {
             None => None,
         };
         let network = match joined {
-            Some(Joined { node, taken_port, lease }) => {
-                Self { node, taken_port, runner: Runner::Shared(lease) }
+            Some(Joined { node, hub, taken_port, lease }) => {
+                Self { node, hub, taken_port, runner: Runner::Shared(lease) }
             }
             None => {
                 let runtime = build().map_err(TransferError::from)?;
@@ -65,15 +68,23 @@ impl Network {
                     endpoint::bind(endpoint, &identity.key, incoming).map_err(TransferError::from)?
                 };
                 let taken_port = endpoint::taken_port(endpoint, &node);
-                Self { node, taken_port, runner: Runner::Own(runtime) }
+                let hub = Hub::new(node.clone(), runtime.handle().clone(), endpoint.ways.clone());
+                Self { node, hub, taken_port, runner: Runner::Own(runtime) }
             }
         };
         let end = work(&network);
-        let Self { node, runner, .. } = network;
+        let Self { node, hub, runner, .. } = network;
         drop(node);
         match runner {
-            Runner::Own(runtime) => runtime.shutdown_timeout(LAST_WORK),
-            Runner::Shared(lease) => lease.end(),
+            Runner::Own(runtime) => {
+                runtime.block_on(hub.end());
+                drop(hub);
+                runtime.shutdown_timeout(LAST_WORK);
+            }
+            Runner::Shared(lease) => {
+                drop(hub);
+                lease.end();
+            }
         }
         end
     }
@@ -81,6 +92,20 @@ impl Network {
     /// The endpoint.
     pub(super) fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// Lets the transfer use the ways that its user agreed to, until the result is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread.
+    pub(super) fn use_ways(&self, member: Member) -> Result<Membership, TransferError> {
+        Ok(self.hub.join(member).map_err(StartError::from)?)
+    }
+
+    /// Waits a moment for the router's answer, if the transfer asks it for a mapping, so that its first offer names it.
+    pub(super) fn settle_mapping(&self, reports: &mut Reports) {
+        self.run(reports, self.hub.mapping_is_settled());
     }
 
     /// The event that tells of the offer that leads here.
@@ -133,7 +158,7 @@ impl Drop for AbortOnDrop {
 mod tests {
     use std::net::UdpSocket;
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::{Arc, mpsc};
+    use std::sync::mpsc;
     use std::time::Duration;
 
     use minimodel_swarm::driver::Report;

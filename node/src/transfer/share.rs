@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use minimodel_swarm::driver::{DriverError, SeedSettings, SessionLimits, SessionSettings};
+use minimodel_swarm::driver::{DriverError, SeedSettings, SessionLimits, SessionSettings, found_peers};
+use minimodel_swarm::machine::EarlierPeer;
 use minimodel_swarm::store::{FileSource, FileStat, SourceError, SourceFile};
 use minimodel_verifier::chunk::{LayoutError, Tree};
 use minimodel_verifier::{Manifest, Report};
@@ -15,6 +16,7 @@ use super::error::TransferError;
 use super::network::Network;
 use super::reports::Reports;
 use super::runtime::{SOFTWARE, random_seed};
+use super::ways::Member;
 use super::{Run, Served, target};
 use crate::check::{self, CheckError};
 use crate::checks::{How, Miss, Recalled};
@@ -39,6 +41,7 @@ use crate::identity::Identity;
 ///     consents: Consents::to_share(agreed.for_receipt())?,
 ///     endpoint: Endpoint::default(),
 ///     members: Vec::new(),
+///     earlier: Vec::new(),
 ///     rechecks: false,
 /// };
 /// let run = Run { home, watcher: std::sync::Arc::new(()), control: Control::default(), shared: None };
@@ -60,6 +63,8 @@ pub struct SharePlan {
     pub endpoint: Endpoint,
     /// Other members, to be kept in touch with if the user agreed to publish: they introduce those who cannot reach this machine.
     pub members: Vec<SignedOffer>,
+    /// Peers of earlier runs, for the same, but dialed as a member's word allows where the user had not named them.
+    pub earlier: Vec<EarlierPeer>,
     /// True to read the file even if it has not changed since its last full check.
     pub rechecks: bool,
 }
@@ -163,13 +168,25 @@ fn once(run: &Run, plan: &SharePlan) -> Result<Served, ShareError> {
 
 /// Serves a checked file until its end.
 fn serve(run: &Run, plan: &SharePlan, source: FileSource, network: &Network) -> Result<Served, ShareError> {
-    let node = network.node();
-    let offer = endpoint::offer(node, *plan.manifest.swarm_id()).map_err(TransferError::from)?;
+    let (node, swarm) = (network.node(), *plan.manifest.swarm_id());
     let (told, mut reports) = Reports::start(run, network.is_shared(), plan.activity, &plan.manifest, &[])?;
+    let (ways, publishes) = (plan.consents.ways(), plan.consents.permits(Action::Publish));
+    let (tells, found) = found_peers();
+    let uses = || {
+        let named = plan.members.iter().map(|offer| offer.offer().peer).collect();
+        let watcher = run.watcher.clone();
+        network.use_ways(Member { swarm, ways, publishes, fetches: false, named, found: tells, watcher })
+    };
+    let _until_the_end = ways.is_any().then(uses).transpose()?;
+    if ways.map {
+        network.settle_mapping(&mut reports);
+    }
+    let offer = endpoint::offer(node, swarm).map_err(TransferError::from)?;
     let settings = SeedSettings {
         manifest: plan.manifest.clone(),
-        publish: plan.consents.permits(Action::Publish),
+        publish: publishes,
         members: plan.members.clone(),
+        earlier: plan.earlier.clone(),
         session: SessionSettings {
             controls: run.control.settings(),
             bans: told.bans,
@@ -181,6 +198,8 @@ fn serve(run: &Run, plan: &SharePlan, source: FileSource, network: &Network) -> 
                 gate: run.control.gate(),
                 ..SessionLimits::default()
             },
+            found,
+            knocks: ways.knocks(publishes),
             ..SessionSettings::new(SOFTWARE, random_seed().map_err(TransferError::from)?, now_unix())
         },
     };

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::endpoint::{self, Endpoint};
 use super::error::TransferError;
 use super::runtime::{LAST_WORK, StartError, build};
+use super::ways::Hub;
 use crate::identity::Identity;
 
 /// The endpoint that transfers of one user share: one socket and one thread, opened for the first transfer and closed after
@@ -66,6 +67,7 @@ struct Shared {
 struct Open {
     node: Node,
     peer: PeerId,
+    hub: Arc<Hub>,
     handle: Handle,
     taken_port: Option<u16>,
     /// Ends the thread when it is dropped.
@@ -75,6 +77,7 @@ struct Open {
 /// What a transfer has of the shared endpoint.
 pub(super) struct Joined {
     pub(super) node: Node,
+    pub(super) hub: Arc<Hub>,
     /// The preferred port, if another program has it.
     pub(super) taken_port: Option<u16>,
     pub(super) lease: Lease,
@@ -107,11 +110,12 @@ impl SharedEndpoint {
             (shared.open, shared.is_driven) = (Some(open), true);
         }
         let open = shared.open.as_ref().filter(|open| open.peer == identity.peer_id());
-        let Some(Open { node, handle, taken_port, .. }) = open else { return Ok(None) };
-        let (node, handle, taken_port) = (node.clone(), handle.clone(), *taken_port);
+        let Some(Open { node, hub, handle, taken_port, .. }) = open else { return Ok(None) };
+        let (node, hub, handle, taken_port) = (node.clone(), hub.clone(), handle.clone(), *taken_port);
         shared.transfers += 1;
         shared.served.extend(serves);
-        Ok(Some(Joined { node, taken_port, lease: Lease { shared: self.clone(), handle, serves } }))
+        let lease = Lease { shared: self.clone(), handle, serves };
+        Ok(Some(Joined { node, hub, taken_port, lease }))
     }
 
     fn open(&self, endpoint: &Endpoint, identity: &Identity) -> Result<Open, TransferError> {
@@ -122,19 +126,22 @@ impl SharedEndpoint {
             endpoint::bind(endpoint, &identity.key, Incoming::ManySessions)?
         };
         let (end, ended) = oneshot::channel();
-        let shared = self.clone();
+        let hub = Hub::new(node.clone(), handle.clone(), endpoint.ways.clone());
+        let (shared, ways) = (self.clone(), hub.clone());
         let drive = move || {
             // Dropped last, also by a panic: the socket is closed with the runtime.
             let _closed = Closed(shared);
             let runtime = runtime;
             // An error is what the drop of the sender gives.
             let _ = runtime.block_on(ended);
+            runtime.block_on(ways.end());
+            drop(ways);
             runtime.shutdown_timeout(LAST_WORK);
         };
         let thread = std::thread::Builder::new().name("network".to_owned()).spawn(drive);
         thread.map_err(StartError::Resources)?;
         let taken_port = endpoint::taken_port(endpoint, &node);
-        Ok(Open { peer: node.id(), node, handle, taken_port, _end: end })
+        Ok(Open { peer: node.id(), node, hub, handle, taken_port, _end: end })
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {

@@ -6,3 +6,4 @@ mod examples;
 mod handles;
 mod imports;
 mod shared;
+mod ways;

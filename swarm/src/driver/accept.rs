@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use minimodel_wire::CloseCode;
 use quinn::{Connecting, ServerConfig};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::arrivals::Arrivals;
@@ -15,11 +15,12 @@ use super::close::close;
 use super::connection::is_violation;
 use super::dial::Dialer;
 use super::error::DriverError;
+use super::knocked;
 use super::messages::{Origin, TaskMessage};
 use super::newcomers::{PendingHandshakes, Place, Verdict};
 use super::observed::Observations;
 use super::opening::{Opening, Wanted};
-use super::registrations::{Registration, Sessions};
+use super::registrations::{Registered, Registration, Sessions};
 use super::tls::peer_of;
 use super::transport::{self, HANDSHAKE};
 use crate::machine::{Site, Terms, Time};
@@ -44,9 +45,9 @@ impl Listener {
         &self,
         dialer: &Dialer,
         terms: &Terms,
-        inbox: mpsc::Sender<TaskMessage>,
+        session: Registered,
     ) -> Result<Registration, DriverError> {
-        let registration = self.sessions.register(terms, inbox)?;
+        let registration = self.sessions.register(terms, session)?;
         self.start(dialer);
         Ok(registration)
     }
@@ -128,6 +129,13 @@ async fn shake_hands(
     let Ok(Ok(connection)) = connected else { return };
     // A completed handshake proves the address: the peer has received what was sent there.
     place.prove();
+    if knocked::is_knock(&connection) {
+        // A knock has its own short time, and holds the place of a newcomer meanwhile.
+        return tokio::select! {
+            _ = &mut must_go => close(&connection, CloseCode::Busy),
+            () = knocked::answer(&connection, from, &sessions) => {}
+        };
+    }
     let Some(peer) = peer_of(&connection) else { return close(&connection, CloseCode::NotAllowed) };
     observations.came(observations.now(), peer, from, unix_now());
     let (opening, wanted) = tokio::select! {

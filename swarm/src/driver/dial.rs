@@ -29,9 +29,9 @@ const SILENCE: Duration = Duration::from_millis(4_500);
 /// The same limit at an address that only other peers named. It is half as long, since two of them are tried
 /// one after the other; it is still six times the round trip of a satellite's path, and three datagrams and a close are
 /// all that goes there.
-const SILENCE_AT_PEX_ADDRESS: Duration = Duration::from_millis(2_200);
+pub(super) const SILENCE_AT_PEX_ADDRESS: Duration = Duration::from_millis(2_200);
 /// Server name in the TLS ClientHello: no peer looks at it, and it tells an observer nothing.
-const SERVER_NAME: &str = "minimodel";
+pub(super) const SERVER_NAME: &str = "minimodel";
 
 /// Why no address led to the peer.
 #[derive(Debug, Clone, Copy, Default)]

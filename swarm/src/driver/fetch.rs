@@ -17,6 +17,7 @@ use super::error::DriverError;
 use super::fetched::{FetchEnd, FetchSettings, Fetched, PeerShare};
 use super::messages::SessionEvent;
 use super::node::Node;
+use super::outside::Outside;
 use super::seed::{Served, close_code, serve_until_stopped, stopped, terms};
 use super::session::{Session, SessionInputs};
 use crate::machine::{Config, Event, Input, Limits};
@@ -101,10 +102,14 @@ impl Node {
                 follow,
                 root: *manifest.merkle_root(),
                 manifest_text: Bytes::from(manifest.text()),
-                controls: common.controls,
+                outside: Outside {
+                    controls: common.controls,
+                    chunk_maps: common.chunk_maps,
+                    found: common.found,
+                },
+                knocks: common.knocks,
                 limits: common.limits,
                 reports: common.reports,
-                chunk_maps: common.chunk_maps,
             },
         )?;
         settings.earlier.into_iter().for_each(|peer| session.tell(Input::Earlier(peer)));

@@ -29,7 +29,7 @@ pub struct FetchSettings {
     pub order: Order,
     /// The fetch ends, resumable, when no byte came for this long.
     pub stall_timeout: Duration,
-    /// Whether peers learn of this node by other means than the peer exchange, so that waiting for them makes sense.
+    /// Whether peers learn of this node, or are found, by other means than the peer exchange, so that waiting for them makes sense.
     pub listening: bool,
     /// The file on disk is to be repaired: nothing is written to it before some of it was found good.
     pub repairs: bool,

@@ -5,21 +5,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use minimodel_wire::{CloseCode, Consent, Frame, NoMeeting, PeerId};
+use minimodel_wire::{CloseCode, Consent, Frame, Nat, NoMeeting, PeerId};
 use quinn::{Connection, VarInt};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::connection::{Link, LinkSettings};
 use super::counters::Totals;
 use super::dial::Dialer;
+use super::door::Door;
 use super::error::DriverError;
 use super::meeting::Rendezvous;
 use super::messages::{Origin, TaskMessage};
 use super::newcomers::Place;
 use super::node::Node;
-use super::registrations::Registration;
-use super::report::{PeerPath, PeerView};
+use super::registrations::{Registered, Registration};
+use super::report::{Over, PeerPath, PeerView};
 use super::samples::PeerSample;
+use super::seen_address::{canonical, may_be_told};
 use super::transport;
 use super::workers::Tasks;
 use crate::machine::{Config, Conn, Input, PeerState, Side, Time};
@@ -53,7 +55,17 @@ struct Open {
     /// The peer's Hello agreed with this node's.
     is_introduced: bool,
     /// What the peer was told last of its address as seen from here, and when; `None`: it is not told.
-    told: Option<(SocketAddr, Instant)>,
+    told: Option<Told>,
+}
+
+/// What a peer was told of addresses.
+#[derive(Clone, Copy)]
+struct Told {
+    /// Its own, as seen from here.
+    address: SocketAddr,
+    /// How routers translate this node's.
+    nat: Nat,
+    at: Instant,
 }
 
 impl Links {
@@ -62,12 +74,17 @@ impl Links {
     /// # Errors
     ///
     /// Another session of the node takes those of the same swarm.
-    pub(super) fn new(node: &Node, config: &Config, settings: LinkSettings) -> Result<Self, DriverError> {
+    pub(super) fn new(
+        node: &Node,
+        config: &Config,
+        settings: LinkSettings,
+        door: Door,
+    ) -> Result<Self, DriverError> {
         let serves = config.consent.contains(Consent::SERVE);
         let dialer = Dialer { serves: node.dialer.serves && serves, ..node.dialer.clone() };
         let listener = node.listener.as_ref().filter(|_| serves);
-        let registration =
-            listener.map(|listener| listener.register(&dialer, &config.terms, settings.inbox.clone()));
+        let session = Registered { inbox: settings.inbox.clone(), door };
+        let registration = listener.map(|listener| listener.register(&dialer, &config.terms, session));
         Ok(Self {
             node: node.clone(),
             dialer,
@@ -107,8 +124,8 @@ impl Links {
         let meeting = self.dialer.clone().meet(peer, at);
         let task = tasks.report(async move {
             match meeting.await {
-                Some(connection) => dialed(connection, peer),
-                None => TaskMessage::Input(Input::MeetingEnded { peer, by }),
+                Ok(connection) => dialed(connection, peer),
+                Err(sent) => TaskMessage::Input(Input::MeetingEnded { peer, by, sent }),
             }
         });
         self.note_dial(peer, task);
@@ -145,7 +162,7 @@ impl Links {
     fn proved_address(&self, conn: Conn) -> Option<SocketAddr> {
         let open = self.open.get(&conn)?;
         let seen = canonical(open.link.connection.remote_address());
-        (seen.ip() == open.from.ip().to_canonical()).then_some(seen)
+        (seen.ip() == open.from.ip().to_canonical()).then_some(seen).filter(may_be_told)
     }
 
     /// Takes a connection whose handshake is done, with the peer's address in it.
@@ -199,15 +216,22 @@ impl Links {
     pub(super) fn tell_observed(&mut self, conn: Conn) {
         let Some(open) = self.open.get_mut(&conn) else { return };
         let address = canonical(open.link.connection.remote_address());
-        open.told = Some((address, Instant::now()));
-        open.link.send(&Frame::Observed { address });
+        let nat = self.dialer.observations.nat(address.is_ipv4());
+        open.told = Some(Told { address, nat, at: Instant::now() });
+        if may_be_told(&address) {
+            open.link.send(&Frame::Observed { address, nat });
+        }
     }
 
     /// Tells peers anew whose address has changed since, or who heard it long ago.
     pub(super) fn retell_observed(&mut self) {
+        let nats = [false, true].map(|is_ipv4| self.dialer.observations.nat(is_ipv4));
         let is_due = |open: &Open| {
             let seen = canonical(open.link.connection.remote_address());
-            open.told.is_some_and(|(told, at)| told != seen || at.elapsed() >= TELL_EVERY)
+            let nat = nats[usize::from(seen.is_ipv4())];
+            open.told.is_some_and(|told| {
+                told.address != seen || told.nat != nat || told.at.elapsed() >= TELL_EVERY
+            })
         };
         let due: Vec<Conn> =
             self.open.iter().filter(|(_, open)| is_due(open)).map(|(&conn, _)| conn).collect();
@@ -316,6 +340,8 @@ impl Links {
     /// What a snapshot says of a connected peer; `None` if the connection is over.
     pub(super) fn view(&self, sample: &PeerSample) -> Option<PeerView> {
         let ((link, peer), state) = (self.get(sample.conn)?, sample.state);
+        let address = canonical(link.connection.remote_address());
+        let is_mapped = self.dialer.observations.is_mapped();
         Some(PeerView {
             peer,
             received_bytes: link.counters.received(),
@@ -330,9 +356,10 @@ impl Links {
             have: state.have,
             idle: sample.idle,
             path: PeerPath {
-                address: canonical(link.connection.remote_address()),
+                address,
                 rtt: link.connection.rtt(),
                 found: state.found,
+                over: Over::of(address, state.found, is_mapped),
             },
             blamed: state.blamed,
         })
@@ -348,11 +375,6 @@ impl Links {
 fn dialed(connection: Connection, peer: PeerId) -> TaskMessage {
     let from = connection.remote_address();
     TaskMessage::Connected { connection, from, peer, origin: Origin::Dialed }
-}
-
-/// The address without the IPv6 form of an IPv4 address, which a socket for both shows.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::dial::Dialer;
 use super::transport::Path;
+use crate::machine::Sent;
 
 /// How long both sides try: with the half second in which the dial was silent, the user hears within five seconds that there is no
 /// way.
@@ -33,9 +34,17 @@ pub(super) struct Rendezvous {
 
 impl Dialer {
     /// Meets a peer: sends packets that open the way to here, and dials if the peer answers connections. Returns the connection
-    /// that was dialed; `None` also where the peer may have connected to us.
-    pub(super) async fn meet(self, peer: PeerId, at: Rendezvous) -> Option<Connection> {
+    /// that was dialed, or else what was sent; the peer may have connected to us meanwhile.
+    pub(super) async fn meet(self, peer: PeerId, at: Rendezvous) -> Result<Connection, Sent> {
         let Rendezvous { addresses, dials, delay } = at;
+        let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        let sent = Sent {
+            nat: self.observations.nat(addresses.first().is_some_and(SocketAddr::is_ipv4)),
+            after_ms: u32::try_from(delay.as_millis()).unwrap_or(u32::MAX),
+            punches: PUNCHES.saturating_mul(count),
+            dials: if dials { count } else { 0 },
+            lasted_ms: MEETS.as_millis() as u32,
+        };
         let start = Instant::now() + delay;
         let end = start + MEETS;
         sleep_until(start).await;
@@ -58,15 +67,15 @@ impl Dialer {
         let dialing = async {
             loop {
                 match attempts.join_next().await {
-                    Some(Ok(Ok(connection))) => return Some(connection),
+                    Some(Ok(Ok(connection))) => return connection,
                     Some(_) => {}
                     None => std::future::pending().await,
                 }
             }
         };
         tokio::select! {
-            () = punching => None,
-            connection = dialing => connection,
+            () = punching => Err(sent),
+            connection = dialing => Ok(connection),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A node: a bound UDP socket with a key, which one session uses, or any number of them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use super::blocking::BlockingThreads;
 use super::congestion::Congestion;
 use super::dial::Dialer;
 use super::error::DriverError;
-use super::observed::{Observations, Reach, Translation};
+use super::observed::{Observations, Reach};
+use super::own_addresses::{Interfaces, OwnAddresses, heard_at};
 use super::routes::Routes;
 use super::tls::Credentials;
 use super::transport;
@@ -41,15 +42,6 @@ pub struct NodeSettings {
     pub congestion: Congestion,
 }
 
-/// The addresses of a machine.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Interfaces {
-    /// All of them.
-    pub all: Vec<IpAddr>,
-    /// Those to name in offers, best first: those that lead here from everywhere before those of a private network.
-    pub named: Vec<IpAddr>,
-}
-
 /// The incoming connections that a node answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Incoming {
@@ -71,6 +63,7 @@ pub struct Node {
     pub(super) listener: Option<Listener>,
     pub(super) blocking: BlockingThreads,
     settings: Arc<NodeSettings>,
+    interfaces: Arc<OwnAddresses>,
     local: SocketAddr,
 }
 
@@ -97,7 +90,9 @@ impl Node {
         if let Some(listener) = listener.as_ref().filter(|_| is_shared) {
             listener.start(&dialer);
         }
-        Ok(Self { dialer, listener, blocking: BlockingThreads::new(), settings: Arc::new(settings), local })
+        let interfaces = Arc::new(OwnAddresses::new(settings.interfaces));
+        let (blocking, settings) = (BlockingThreads::new(), Arc::new(settings));
+        Ok(Self { dialer, listener, blocking, settings, interfaces, local })
     }
 
     pub(super) fn key(&self) -> &SigningKey {
@@ -115,14 +110,12 @@ impl Node {
     }
 
     /// The addresses that the node's offers name, best first: those to be advertised; or else those of this machine, and
-    /// of each family of which they are private, before them the address at which other members see it.
+    /// of each family of which they are private, before them the address that leads here from outside.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let (all, mut addresses) = self.own_addresses();
         self.dialer.observations.set_own(all.clone(), &addresses);
         if self.settings.advertise.is_empty() {
-            let Reach { ipv4, ipv6, .. } = self.reach();
-            let observed = [ipv6, ipv4].into_iter().filter_map(Translation::address);
-            with_observed(&mut addresses, observed, &all);
+            with_observed(&mut addresses, self.reach().outside().into_iter(), &all);
         } else {
             addresses.clone_from(&self.settings.advertise);
         }
@@ -135,12 +128,47 @@ impl Node {
         if !self.local.ip().is_unspecified() {
             return (vec![self.local], vec![self.local]);
         }
-        let heard = |ips: Vec<IpAddr>| {
-            let ips = ips.into_iter().filter(|ip| self.local.is_ipv6() || ip.is_ipv4());
-            ips.map(|ip| SocketAddr::new(ip, self.local.port())).collect()
-        };
-        let Interfaces { all, named } = (self.settings.interfaces)();
-        (heard(all), heard(named))
+        let Interfaces { all, named } = self.interfaces.look();
+        (heard_at(&all, self.local), heard_at(&named, self.local))
+    }
+
+    /// A number that is another one after each change of this machine's addresses or of its mapping. The machine is looked at for it,
+    /// once in two seconds at most.
+    pub(super) fn moves(&self) -> u64 {
+        let changes = if self.local.ip().is_unspecified() { self.interfaces.changes() } else { 0 };
+        changes + self.dialer.observations.mappings()
+    }
+
+    /// Notes the address at which this machine's router says that it lets others in, or that there is none. Offers name it, and those
+    /// that members get once one of them sees this node at that host.
+    pub fn set_mapped(&self, mapped: Option<SocketAddr>) {
+        self.dialer.observations.set_mapped(mapped);
+    }
+
+    /// The mapping that no member has confirmed.
+    pub(super) fn unconfirmed(&self) -> Option<SocketAddr> {
+        self.dialer.observations.unconfirmed(self.dialer.observations.now())
+    }
+
+    /// The public IPv4 address at which others reach this node, as far as is known.
+    pub fn public_ipv4(&self) -> Option<SocketAddrV4> {
+        self.addresses().into_iter().find_map(|address| match address {
+            SocketAddr::V4(address) if Scope::of((*address.ip()).into()) == Scope::Public => Some(address),
+            _ => None,
+        })
+    }
+
+    /// An offer that names public addresses alone, for those whom the user does not know; `None`: there is none, or none that a
+    /// member has confirmed.
+    pub fn public_offer(&self, swarm_id: [u8; 32], expires_unix: u64) -> Option<SignedOffer> {
+        let unconfirmed = self.unconfirmed();
+        let is_meant = |at: &SocketAddr| Scope::of(at.ip()) == Scope::Public && Some(*at) != unconfirmed;
+        let addresses: Vec<SocketAddr> = self.addresses().into_iter().filter(is_meant).collect();
+        if addresses.is_empty() {
+            return None;
+        }
+        let offer = Offer { peer: self.id(), swarm_id, addresses, expires_unix };
+        SignedOffer::sign(offer, &self.settings.key).ok()
     }
 
     /// How far the node can be reached, as far as other members have shown.

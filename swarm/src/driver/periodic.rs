@@ -80,14 +80,25 @@ impl Session {
 
     fn renew_offer(&mut self, now: Time, unix: u64) {
         let Some(renewal) = &mut self.renewal else { return };
-        if !renewal.begin_look(now) {
+        let node = self.links.node();
+        if !renewal.begin_look(now, node.moves()) {
             return;
         }
-        let addresses = self.links.node().addresses();
-        if let Some(offer) = renewal.look(now, unix, &addresses) {
-            let announced = renewal.announced();
+        let signed = renewal.look(now, unix, &node.addresses());
+        if let Some(announced) = renewal.announcement(node.unconfirmed()) {
+            self.door.set(renewal.whole(), announced.clone());
             self.machine.handle(now, Input::OwnOffer(announced));
+        }
+        if let Some(offer) = signed {
             self.observer.offer(offer);
+        }
+    }
+
+    /// Renews the node's own offer soon after this machine's network or its mapping has changed.
+    pub(super) fn follow_moves(&mut self) {
+        let moves = self.links.node().moves();
+        if self.renewal.as_ref().is_some_and(|renewal| renewal.has_moved(moves)) {
+            self.renew_moved_offer();
         }
     }
 

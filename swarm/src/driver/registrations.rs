@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use minimodel_wire::CloseCode;
 use tokio::sync::mpsc;
 
+use super::door::Door;
 use super::error::DriverError;
 use super::messages::TaskMessage;
 use super::opening::Wanted;
@@ -18,8 +19,14 @@ pub(super) struct Sessions {
     is_shared: bool,
 }
 
-/// The inbox of each session.
-type BySwarm = BTreeMap<[u8; 32], mpsc::Sender<TaskMessage>>;
+type BySwarm = BTreeMap<[u8; 32], Registered>;
+
+/// One session: where its connections go, and how it answers knocks.
+#[derive(Debug, Clone)]
+pub(super) struct Registered {
+    pub(super) inbox: mpsc::Sender<TaskMessage>,
+    pub(super) door: Door,
+}
 
 impl Sessions {
     /// `is_shared`: any number of sessions may register; see [`super::Incoming`].
@@ -28,17 +35,13 @@ impl Sessions {
     }
 
     /// Lets a session take the incoming connections of its swarm, until the registration is dropped.
-    pub(super) fn register(
-        &self,
-        terms: &Terms,
-        inbox: mpsc::Sender<TaskMessage>,
-    ) -> Result<Registration, DriverError> {
+    pub(super) fn register(&self, terms: &Terms, session: Registered) -> Result<Registration, DriverError> {
         let swarm_id = terms.swarm_id;
         let mut by_swarm = self.lock();
         if by_swarm.contains_key(&swarm_id) {
             return Err(DriverError::SwarmTaken { swarm_id });
         }
-        by_swarm.insert(swarm_id, inbox);
+        by_swarm.insert(swarm_id, session);
         Ok(Registration { sessions: self.clone(), swarm_id })
     }
 
@@ -58,11 +61,16 @@ impl Sessions {
             Wanted::Nothing(_) => None,
         };
         let only = || by_swarm.values().next().filter(|_| !self.is_shared);
-        chosen.or_else(only).cloned().ok_or(match wanted {
+        chosen.or_else(only).map(|session| session.inbox.clone()).ok_or(match wanted {
             _ if !self.is_shared => CloseCode::ShuttingDown,
             Wanted::Swarm(_) => CloseCode::Busy,
             Wanted::Nothing(breach) => breach.consequence().code(),
         })
+    }
+
+    /// What the first session gives that `ask` finds; it is asked for all of them, by swarm id.
+    pub(super) fn that_answers<T>(&self, ask: impl Fn(&[u8; 32], &Door) -> Option<T>) -> Option<T> {
+        self.lock().iter().find_map(|(swarm_id, session)| ask(swarm_id, &session.door))
     }
 
     fn lock(&self) -> MutexGuard<'_, BySwarm> {

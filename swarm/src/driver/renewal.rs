@@ -29,6 +29,10 @@ pub(super) struct Renewal {
     signed: Option<Time>,
     /// The node's addresses when the last offer was signed. The user may have had an offer with others signed.
     named: Vec<SocketAddr>,
+    /// The last offer that members got.
+    told: Option<SignedOffer>,
+    /// [`super::Node::moves`] at the last look.
+    moves: u64,
 }
 
 impl Renewal {
@@ -36,14 +40,15 @@ impl Renewal {
     pub(super) fn new(key: SigningKey, offer: SignedOffer, unix: u64, named: Vec<SocketAddr>) -> Self {
         let life = offer.offer().expires_unix.checked_sub(unix);
         let life = life.filter(|life| (1..=MAX_OFFER_LIFE.as_secs()).contains(life));
-        Self { key, offer, life, looked: None, signed: None, named }
+        Self { key, offer, life, looked: None, signed: None, named, told: None, moves: 0 }
     }
 
     /// Returns true if it is time to look at the node's addresses again, and notes that they are looked at. The system is asked
-    /// for them each time, and members decide how often they tell of another address.
-    pub(super) fn begin_look(&mut self, now: Time) -> bool {
+    /// for them each time, and members decide how often they tell of another address; `moves` counts what members have no part in.
+    pub(super) fn begin_look(&mut self, now: Time, moves: u64) -> bool {
         let pause = self.pause(PAUSE_OF_A_MOVE);
-        let is_due = self.looked.is_none_or(|looked| now.since(looked) >= pause);
+        let is_due = self.looked.is_none_or(|looked| now.since(looked) >= pause) || self.moves != moves;
+        self.moves = moves;
         if is_due {
             self.looked = Some(now);
         }
@@ -81,12 +86,33 @@ impl Renewal {
         Some(self.offer.clone())
     }
 
+    /// The offer with all addresses.
+    pub(super) fn whole(&self) -> SignedOffer {
+        self.offer.clone()
+    }
+
+    /// Returns true if this node's addresses or its mapping have changed since the last look.
+    pub(super) fn has_moved(&self, moves: u64) -> bool {
+        self.moves != moves
+    }
+
+    /// The offer for members, if it is another than they got last.
+    pub(super) fn announcement(&mut self, unconfirmed: Option<SocketAddr>) -> Option<SignedOffer> {
+        let announced = self.announced(unconfirmed);
+        let is_new = self.told.as_ref() != Some(&announced);
+        self.told = Some(announced.clone());
+        is_new.then_some(announced)
+    }
+
     /// The offer for other members: without private addresses if it has public ones. Those who get it by hand may be in the
-    /// same network; members need not know how that network looks within.
-    pub(super) fn announced(&self) -> SignedOffer {
+    /// same network; members need not know how that network looks within. It lacks `unconfirmed` too, an address on a router's word
+    /// alone, unless it has no other.
+    fn announced(&self, unconfirmed: Option<SocketAddr>) -> SignedOffer {
         let offer = self.offer.offer();
         let is_public = |address: &SocketAddr| Scope::of(address.ip()) == Scope::Public;
-        let addresses: Vec<SocketAddr> = offer.addresses.iter().copied().filter(is_public).collect();
+        let known = offer.addresses.iter().copied().filter(|&at| Some(at) != unconfirmed);
+        let public: Vec<SocketAddr> = known.clone().filter(is_public).collect();
+        let addresses = if public.is_empty() { known.collect() } else { public };
         if addresses.is_empty() || addresses.len() == offer.addresses.len() {
             return self.offer.clone();
         }
@@ -215,15 +241,18 @@ mod tests {
     #[test]
     fn words_of_members_have_addresses_looked_at_once_a_minute() {
         let mut renewal = renewal(NOW + WEEK);
-        let looks = (0..3_600).filter(|&second| renewal.begin_look(after(second))).count();
+        let looks = (0..3_600).filter(|&second| renewal.begin_look(after(second), 0)).count();
         assert_eq!(looks, 60, "although nothing was signed");
+        // What this machine's own network does is looked at at once.
+        assert!(renewal.has_moved(1) && renewal.begin_look(after(3_541), 1));
+        assert!(!renewal.has_moved(1) && !renewal.begin_look(after(3_542), 1));
     }
 
     // Rows: H13
     #[test]
     fn other_members_learn_no_private_address_beside_a_public_one() {
         let announced = |addresses: &str| {
-            let announced = renewal_of(NOW + WEEK, at(addresses)).announced();
+            let announced = renewal_of(NOW + WEEK, at(addresses)).announced(None);
             announced.offer().addresses.clone()
         };
         let mixed = "[2001:db8::7]:1 192.168.1.7:1 203.0.113.9:2 [fd00::7]:1 100.64.0.9:1 127.0.0.1:1";
@@ -231,5 +260,26 @@ mod tests {
         for same in ["192.168.1.7:1 [fd00::7]:1", "203.0.113.9:2", "127.0.0.1:1"] {
             assert_eq!(announced(same), at(same));
         }
+    }
+
+    // Rows: H16
+    #[test]
+    fn members_get_no_address_on_a_routers_word_alone() {
+        let announced = |addresses: &str, unconfirmed: &str| {
+            let mut renewal = renewal_of(NOW + WEEK, at(addresses));
+            let first = renewal.announcement(Some(unconfirmed.parse().unwrap())).unwrap();
+            (
+                first.offer().addresses.clone(),
+                renewal.announcement(None).map(|offer| offer.offer().addresses.clone()),
+            )
+        };
+        let home = "8.8.4.4:1 192.168.1.7:1";
+        assert_eq!(announced(home, "8.8.4.4:1"), (at("192.168.1.7:1"), Some(at("8.8.4.4:1"))));
+        let both = "[2001:db8::7]:1 8.8.4.4:1 192.168.1.7:1";
+        assert_eq!(
+            announced(both, "8.8.4.4:1"),
+            (at("[2001:db8::7]:1"), Some(at("[2001:db8::7]:1 8.8.4.4:1")))
+        );
+        assert_eq!(announced(both, "8.8.8.8:1"), (at("[2001:db8::7]:1 8.8.4.4:1"), None));
     }
 }

@@ -8,7 +8,7 @@ use minimodel_wire::{Bitfield, PeerId, SignedOffer};
 
 use super::idle::Idle;
 use super::observed::Reach;
-use crate::machine::{Event, Found, Progress, Terms};
+use crate::machine::{Event, Found, Progress, Scope, Terms};
 
 /// One report to the observer of a session.
 #[derive(Debug, Clone)]
@@ -125,6 +125,37 @@ pub struct PeerPath {
     pub rtt: Duration,
     /// By which way it was found.
     pub found: Found,
+    /// Over what the packets go.
+    pub over: Over,
+}
+
+/// Over what the packets of a connection go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Over {
+    /// Within one machine or one network.
+    Local,
+    /// IPv6, which no router translates.
+    Ipv6,
+    /// IPv4, through the port that this machine's router was asked to let others in at.
+    Mapped,
+    /// IPv4, through routers that both sides opened at once.
+    Punched,
+    /// IPv4, to an address that answers.
+    #[default]
+    Direct,
+}
+
+impl Over {
+    /// `address`: the peer's; `is_mapped`: this machine has a mapping.
+    pub(super) fn of(address: SocketAddr, found: Found, is_mapped: bool) -> Self {
+        match (Scope::of(address.ip()), found) {
+            (Scope::Loopback | Scope::Link | Scope::Private, _) => Self::Local,
+            (Scope::Public, _) if address.is_ipv6() => Self::Ipv6,
+            (Scope::Public, Found::Introduced(_)) => Self::Punched,
+            (Scope::Public, Found::Came) if is_mapped => Self::Mapped,
+            (Scope::Public, _) => Self::Direct,
+        }
+    }
 }
 
 /// Returns the time in which missing bytes come at a rate in bytes a second. `None` if that is not known: nothing comes, or

@@ -10,9 +10,10 @@ use tokio::sync::watch;
 use super::error::DriverError;
 use super::messages::SessionEvent;
 use super::node::Node;
+use super::outside::Outside;
 use super::session::{Session, SessionInputs};
 use super::settings::SessionSettings;
-use crate::machine::{Config, Input, Limits, Order, Terms};
+use crate::machine::{Config, EarlierPeer, Input, Limits, Order, Terms};
 use crate::store::ChunkSource;
 
 /// Settings of a share.
@@ -24,6 +25,8 @@ pub struct SeedSettings {
     pub publish: bool,
     /// Other members, to be kept in touch with if the user agreed to publish: they introduce those who cannot dial this node.
     pub members: Vec<SignedOffer>,
+    /// Peers of earlier runs, for the same; those that the user had not named are believed no more than then.
+    pub earlier: Vec<EarlierPeer>,
     /// What it has in common with a fetch.
     pub session: SessionSettings,
 }
@@ -109,7 +112,7 @@ impl Node {
         settings: SeedSettings,
         source: Arc<dyn ChunkSource>,
     ) -> Result<Seeding, DriverError> {
-        let SeedSettings { manifest, publish, members, session: mut settings } = settings;
+        let SeedSettings { manifest, publish, members, earlier, session: mut settings } = settings;
         let terms = terms(&manifest)?;
         let mut consent = Consent::SERVE;
         if publish {
@@ -142,14 +145,19 @@ impl Node {
                 follow: None,
                 root: *manifest.merkle_root(),
                 manifest_text: Bytes::from(manifest.text()),
-                controls: settings.controls,
+                outside: Outside {
+                    controls: settings.controls,
+                    chunk_maps: settings.chunk_maps,
+                    found: settings.found,
+                },
+                knocks: settings.knocks,
                 limits: settings.limits,
                 reports: settings.reports,
-                chunk_maps: settings.chunk_maps,
             },
         )?;
         if publish {
             members.into_iter().for_each(|offer| session.tell(Input::Source(offer)));
+            earlier.into_iter().for_each(|peer| session.tell(Input::Earlier(peer)));
         }
         Ok(Seeding(session))
     }

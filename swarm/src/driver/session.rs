@@ -12,22 +12,22 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use minimodel_verifier::Digest;
 use minimodel_wire::{Bitfield, CloseCode, Consent, ResetCode};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::bans::Bans;
 use super::calendar::Calendar;
-use super::chunk_maps::ChunkMapQuestions;
 use super::chunk_writer::{ChunkWriter, Follow};
 use super::close::close;
 use super::congestion;
 use super::connection::LinkSettings;
-use super::control_updates;
+use super::door::{Door, Knocks};
 use super::downloading::{Downloading, DownloadingInputs, GrowingFile};
 use super::error::DriverError;
 use super::links::Links;
 use super::messages::{SessionEvent, TaskMessage};
 use super::node::Node;
 use super::observer::Observer;
+use super::outside::Outside;
 use super::renewal::Renewal;
 use super::report::Report;
 use super::samples::Samples;
@@ -37,7 +37,7 @@ use super::silence::Silence;
 use super::sink::ChunkSink;
 use super::transport;
 use super::workers::Tasks;
-use crate::machine::{Config, Controls, Input, KeepOutcome, Machine, RequestFault, ServeOutcome, Site, Time};
+use crate::machine::{Config, Input, KeepOutcome, Machine, RequestFault, ServeOutcome, Site, Time};
 use crate::store::ChunkSource;
 
 /// Messages that may wait; a full queue holds the tasks back, and through them the peers.
@@ -55,10 +55,10 @@ pub(super) struct SessionInputs {
     pub(super) follow: Option<Follow>,
     pub(super) root: Digest,
     pub(super) manifest_text: Bytes,
-    pub(super) controls: watch::Receiver<Controls>,
+    pub(super) outside: Outside,
+    pub(super) knocks: Knocks,
     pub(super) limits: SessionLimits,
     pub(super) reports: mpsc::Sender<Report>,
-    pub(super) chunk_maps: ChunkMapQuestions,
 }
 
 pub(super) struct Session {
@@ -73,8 +73,8 @@ pub(super) struct Session {
     pub(super) silence: Silence,
     pub(super) observer: Observer,
     pub(super) tasks: Tasks,
-    controls: watch::Receiver<Controls>,
-    chunk_maps: ChunkMapQuestions,
+    outside: Outside,
+    pub(super) door: Door,
     messages: mpsc::Receiver<TaskMessage>,
     /// Events for the runner.
     pub(super) events: VecDeque<SessionEvent>,
@@ -101,21 +101,26 @@ impl Session {
         let downloading = DownloadingInputs { root: inputs.root, file, down, gate: gate.clone() };
         let serving = ServingInputs { source: inputs.source, manifest_text: inputs.manifest_text, up, gate };
         let named = node.addresses();
-        let renewal = config.offer.take().map(|offer| Renewal::new(node.key().clone(), offer, unix, named));
-        config.offer = renewal.as_ref().map(Renewal::announced);
+        let mut renewal =
+            config.offer.take().map(|offer| Renewal::new(node.key().clone(), offer, unix, named));
+        config.offer = renewal.as_mut().and_then(|renewal| renewal.announcement(node.unconfirmed()));
+        let door = Door::new(inputs.knocks);
+        if let (Some(renewal), Some(announced)) = (&renewal, &config.offer) {
+            door.set(renewal.whole(), announced.clone());
+        }
         Ok(Self {
             start,
             calendar: Calendar::new(unix),
             renewal,
-            links: Links::new(node, &config, link_settings)?,
+            links: Links::new(node, &config, link_settings, door.clone())?,
             downloading: Downloading::new(downloading, terms.clone()),
             serving: Serving::new(serving, terms, &tasks),
             samples: Samples::new(start, fetches),
             silence: Silence::new(start),
             observer: Observer::new(inputs.reports, inputs.bans.tell.clone()),
             tasks,
-            controls: inputs.controls,
-            chunk_maps: inputs.chunk_maps,
+            outside: inputs.outside,
+            door,
             messages,
             events: VecDeque::new(),
             machine: Machine::new(config, inputs.have, inputs.bans.until()),
@@ -155,8 +160,10 @@ impl Session {
                         self.take(message);
                     }
                 }
-                () = control_updates::changed(&mut self.controls) => self.follow_controls(),
-                question = self.chunk_maps.next() => question.answer(|cells| self.machine.chunk_map(cells)),
+                message = self.outside.next() => match message.input() {
+                    Ok(input) => self.tell(input),
+                    Err(question) => question.answer(|cells| self.machine.chunk_map(cells)),
+                },
                 () = tokio::time::sleep_until(until.into()) => {
                     if wakeup.is_some_and(|at| at <= Instant::now()) {
                         self.tell(Input::Tick);
@@ -171,6 +178,7 @@ impl Session {
             if self.samples.next() <= Instant::now() {
                 self.sample();
                 self.look_at_calendar();
+                self.follow_moves();
                 self.report_snapshot();
                 self.events.push_back(SessionEvent::Periodic);
             }
@@ -257,12 +265,6 @@ impl Session {
                 self.take(TaskMessage::Served { ask, outcome: ServeOutcome::Withdrawn });
             }
         }
-    }
-
-    /// Passes the current controls to the machine.
-    fn follow_controls(&mut self) {
-        let controls = self.controls.borrow_and_update().clone();
-        self.tell(Input::Controls(controls));
     }
 
     /// Ends every connection with this code, and every task. The returned future repeats the closes: a peer that sends on

@@ -8,6 +8,8 @@ use tokio::sync::{mpsc, watch};
 use super::bans::Bans;
 use super::chunk_maps::{ChunkMapQuestions, chunk_maps};
 use super::control_updates::steady;
+use super::door::Knocks;
+use super::found_peers::{FoundPeers, found_peers};
 use super::quota::QuotaGate;
 use super::rate_limit::RateLimit;
 use super::report::Report;
@@ -35,10 +37,14 @@ pub struct SessionSettings {
     pub reports: mpsc::Sender<Report>,
     /// Brings questions for the map of chunks; [`super::chunk_maps`] makes both ends.
     pub chunk_maps: ChunkMapQuestions,
+    /// Brings peers that were found; [`super::found_peers`] makes both ends.
+    pub found: FoundPeers,
+    /// Whose knocks are answered with this node's own offer, if it serves.
+    pub knocks: Knocks,
 }
 
 impl SessionSettings {
-    /// Settings without limits, bans, an offer, a receiver of reports, and questions for chunk maps.
+    /// Settings without limits, bans, an offer, a receiver of reports, questions for chunk maps, found peers, and answers to knocks.
     pub fn new(software: impl Into<String>, seed: u64, unix_now: u64) -> Self {
         Self {
             controls: steady(Controls::default()),
@@ -50,6 +56,8 @@ impl SessionSettings {
             unix_now,
             reports: mpsc::channel(1).0,
             chunk_maps: chunk_maps().1,
+            found: found_peers().1,
+            knocks: Knocks::default(),
         }
     }
 }

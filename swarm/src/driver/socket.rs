@@ -1,4 +1,5 @@
-//! The UDP socket under quinn: cuts batches that are too long for one system call, and looks up the MTU of a route.
+//! The UDP socket under quinn: cuts batches that are too long for one system call, drops what cannot be answered, and looks up the MTU
+//! of a route.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -6,7 +7,7 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use quinn::udp::{RecvMeta, Transmit};
@@ -85,6 +86,10 @@ impl AsyncUdpSocket for BatchSocket {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        if transmit.destination.port() == 0 {
+            // No system sends there, and quinn would take the error for one of segmentation and send without it from then on.
+            return Ok(());
+        }
         let contents = transmit.contents;
         let Some(segment) = transmit.segment_size.filter(|_| contents.len() > usize::from(MAX_DATAGRAM))
         else {
@@ -119,7 +124,10 @@ impl AsyncUdpSocket for BatchSocket {
         buffers: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        self.inner.poll_recv(cx, buffers, meta)
+        let received = ready!(self.inner.poll_recv(cx, buffers, meta))?;
+        // A datagram from port 0 cannot be answered. Without bytes it is passed over, and counts as read.
+        meta.iter_mut().take(received).filter(|one| one.addr.port() == 0).for_each(|one| one.len = 0);
+        Poll::Ready(Ok(received))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -156,6 +164,8 @@ pub(super) fn route_payload(remote: SocketAddr) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
 
     /// A socket that takes `room` sends and then none.
@@ -181,9 +191,12 @@ mod tests {
             &self,
             _: &mut Context<'_>,
             _: &mut [IoSliceMut<'_>],
-            _: &mut [RecvMeta],
+            meta: &mut [RecvMeta],
         ) -> Poll<io::Result<usize>> {
-            Poll::Pending
+            for (one, port) in meta.iter_mut().zip([7, 0, 9]) {
+                (one.addr, one.len) = (SocketAddr::from(([127, 0, 0, 1], port)), 100);
+            }
+            Poll::Ready(Ok(3))
         }
 
         fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -247,6 +260,20 @@ mod tests {
         *inner.room.lock().unwrap() = 100;
         socket.try_send(&batch(&two, 50_000)).unwrap();
         assert_eq!(joined(&inner.taken.lock().unwrap())[50_000..], two);
+    }
+
+    // Rows: H14
+    #[test]
+    fn datagrams_from_port_0_are_dropped_and_none_is_sent_there() {
+        let inner = Arc::new(Narrow { room: Mutex::new(100), ..Narrow::default() });
+        let socket = BatchSocket { inner: inner.clone(), begun: Mutex::default() };
+        let mut meta = [RecvMeta::default(); 4];
+        let received = socket.poll_recv(&mut Context::from_waker(Waker::noop()), &mut [], &mut meta);
+        assert!(matches!(received, Poll::Ready(Ok(3))));
+        assert_eq!(meta.map(|one| one.len), [100, 0, 100, 0]);
+        let to_0 = Transmit { destination: SocketAddr::from(([127, 0, 0, 1], 0)), ..batch(&[1; 10], 10) };
+        socket.try_send(&to_0).unwrap();
+        assert_eq!(*inner.taken.lock().unwrap(), []);
     }
 
     #[cfg(target_os = "linux")]

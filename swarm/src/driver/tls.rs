@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ed25519_dalek::SigningKey;
-use minimodel_wire::{ALPN, PeerId};
+use minimodel_wire::{ALPN, KNOCK_ALPN, Knock, PeerId};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
@@ -36,12 +36,7 @@ impl Credentials {
         provider
             .cipher_suites
             .sort_by_key(|suite| suite.suite() != rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
-        let pkcs8: Vec<u8> = PKCS8_PREFIX.iter().chain(key.as_bytes()).copied().collect();
-        let signer =
-            rustls::crypto::ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8)).map_err(refused)?;
-        let spki: Vec<u8> = SPKI_PREFIX.iter().chain(key.verifying_key().as_bytes()).copied().collect();
-        let key = CertifiedKey::new(vec![CertificateDer::from(spki)], signer);
-        Ok(Self { provider: Arc::new(provider), key: Arc::new(key) })
+        Ok(Self { provider: Arc::new(provider), key: Arc::new(certified(key)?) })
     }
 
     /// The acceptor's configuration: any key may shake hands; the machine decides which peers stay.
@@ -52,7 +47,7 @@ impl Credentials {
             .map_err(refused)?
             .with_client_cert_verifier(Arc::new(AnyKey(self.provider.clone())))
             .with_cert_resolver(Arc::new(resolver));
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![ALPN.to_vec(), KNOCK_ALPN.to_vec()];
         // No resumption and no early data: every connection proves its key anew, and nothing can be replayed.
         config.max_early_data_size = 0;
         config.send_tls13_tickets = 0;
@@ -63,19 +58,49 @@ impl Credentials {
     /// The dialer's configuration: only the key `expected` may answer. The returned cell holds the key that did.
     pub(super) fn client(&self, expected: PeerId) -> Result<(rustls::ClientConfig, FoundKey), DriverError> {
         let found = FoundKey::default();
-        let verifier = OnlyKey { provider: self.provider.clone(), expected, found: found.clone() };
-        let resolver = rustls::client::AlwaysResolvesClientRawPublicKeys::new(self.key.clone());
+        let verifier =
+            ServerKey { provider: self.provider.clone(), expected: Some(expected), found: found.clone() };
+        Ok((self.client_of(verifier, self.key.clone(), ALPN)?, found))
+    }
+
+    /// The configuration of a knock: a key made for it alone, and any key may answer.
+    pub(super) fn throwaway(&self) -> Result<rustls::ClientConfig, DriverError> {
+        let mut seed = [0; 32];
+        let randomness = self.provider.secure_random;
+        randomness.fill(&mut seed).map_err(|_| refused(rustls::Error::FailedToGetRandomBytes))?;
+        let key = Arc::new(certified(&SigningKey::from_bytes(&seed))?);
+        let verifier =
+            ServerKey { provider: self.provider.clone(), expected: None, found: FoundKey::default() };
+        self.client_of(verifier, key, KNOCK_ALPN)
+    }
+
+    fn client_of(
+        &self,
+        verifier: ServerKey,
+        key: Arc<CertifiedKey>,
+        protocol: &[u8],
+    ) -> Result<rustls::ClientConfig, DriverError> {
+        let resolver = rustls::client::AlwaysResolvesClientRawPublicKeys::new(key);
         let mut config = rustls::ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(refused)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_client_cert_resolver(Arc::new(resolver));
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![protocol.to_vec()];
         config.enable_early_data = false;
         config.resumption = rustls::client::Resumption::disabled();
-        Ok((config, found))
+        Ok(config)
     }
+}
+
+/// A key as TLS shows it.
+fn certified(key: &SigningKey) -> Result<CertifiedKey, DriverError> {
+    let pkcs8: Vec<u8> = PKCS8_PREFIX.iter().chain(key.as_bytes()).copied().collect();
+    let signer =
+        rustls::crypto::ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8)).map_err(refused)?;
+    let spki: Vec<u8> = SPKI_PREFIX.iter().chain(key.verifying_key().as_bytes()).copied().collect();
+    Ok(CertifiedKey::new(vec![CertificateDer::from(spki)], signer))
 }
 
 /// The key that answered a dial.
@@ -103,6 +128,13 @@ pub(super) fn key_of(spki: &[u8]) -> Option<PeerId> {
 pub(super) fn peer_of(connection: &quinn::Connection) -> Option<PeerId> {
     let identity = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
     key_of(identity.first()?.as_ref())
+}
+
+/// The secret of a connection that both proofs of a knock are over; `None` only if TLS exports none.
+pub(super) fn exported(connection: &quinn::Connection) -> Option<[u8; 32]> {
+    let mut secret = [0; 32];
+    connection.export_keying_material(&mut secret, Knock::EXPORTER, b"").ok()?;
+    Some(secret)
 }
 
 /// The TLS library's refusal, as an error that names none of its types.
@@ -134,13 +166,14 @@ fn tls12_refused() -> Result<HandshakeSignatureValid, rustls::Error> {
 }
 
 #[derive(Debug)]
-struct OnlyKey {
+struct ServerKey {
     provider: Arc<CryptoProvider>,
-    expected: PeerId,
+    /// The only key that may answer; `None`: any.
+    expected: Option<PeerId>,
     found: FoundKey,
 }
 
-impl ServerCertVerifier for OnlyKey {
+impl ServerCertVerifier for ServerKey {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -151,7 +184,7 @@ impl ServerCertVerifier for OnlyKey {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let key = key_of(end_entity.as_ref()).ok_or_else(not_ed25519)?;
         self.found.put(key);
-        if key == self.expected {
+        if self.expected.is_none_or(|expected| key == expected) {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(rustls::Error::InvalidCertificate(rustls::CertificateError::ApplicationVerificationFailure))
@@ -249,8 +282,8 @@ mod tests {
         for key in refused_keys() {
             assert!(acceptor.verify_client_cert(&shown(&key), &[], now).is_err(), "{key:02x?}");
             // Refused even where it is the expected key.
-            let (expected, found) = (PeerId(key), FoundKey::default());
-            let dialer = OnlyKey { provider: provider.clone(), expected, found: found.clone() };
+            let (expected, found) = (Some(PeerId(key)), FoundKey::default());
+            let dialer = ServerKey { provider: provider.clone(), expected, found: found.clone() };
             assert!(dialer.verify_server_cert(&shown(&key), &[], &name, &[], now).is_err(), "{key:02x?}");
             assert_eq!(found.take(), None);
         }

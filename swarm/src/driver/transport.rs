@@ -19,6 +19,8 @@ use super::socket::{BatchRuntime, MAX_DATAGRAM};
 const QUIC_V1: u32 = 1;
 /// Deadline for the handshake, the first stream and the first frame.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Time for the exchange of a knock, beyond the handshake: two round trips of a satellite's path.
+pub(super) const KNOCK: Duration = Duration::from_secs(3);
 /// A connection without a packet for this long is gone.
 const IDLE: Duration = Duration::from_secs(30);
 /// A third of [`IDLE`]: two lost keep-alives do no harm.

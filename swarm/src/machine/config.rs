@@ -1,5 +1,6 @@
 //! The configuration of one run, and every limit of the machine.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use minimodel_wire::{Consent, Hello, PeerId, SignedOffer};
@@ -108,6 +109,18 @@ impl Config {
     /// Chunks that one key may take from us within a day.
     pub(super) fn day_budget(&self) -> u64 {
         u64::from(self.terms.chunk_count) * self.limits.upload_budget_files + SPARE_CHUNKS
+    }
+
+    /// Peers that may be dialed; `None`: every one. A session that only serves dials whom it lets in: those who introduce it, and whom
+    /// it meets.
+    pub(super) fn dials(&self) -> Option<&BTreeSet<PeerId>> {
+        let Controls { allow, sources, .. } = &self.controls;
+        if self.consent.contains(Consent::FETCH) { sources.as_ref() } else { allow.as_ref() }
+    }
+
+    /// Whether the peer may be dialed.
+    pub(super) fn may_dial(&self, peer: PeerId) -> bool {
+        self.dials().is_none_or(|dials| dials.contains(&peer))
     }
 }
 

@@ -33,7 +33,7 @@ impl Machine {
         if let Some(code) = refusal.filter(|_| !is_guest) {
             self.swarm.push(Output::Close { conn, code });
             if dialed {
-                self.meetings.forget(id);
+                self.meetings.forget(id, site);
                 self.dialer.disconnected(&mut self.swarm, id);
             }
             return;
@@ -58,7 +58,7 @@ impl Machine {
         }
         peer.down.disallowed = !self.swarm.config.controls.may_fetch_from(id);
         peer.up.disallowed = !self.swarm.config.controls.lets_in(id);
-        self.meetings.connected(&mut self.swarm, id);
+        self.meetings.connected(&mut self.swarm, id, site);
         self.swarm.peers.insert(conn, peer, place);
         if dialed {
             self.say_hello(conn);
@@ -93,8 +93,8 @@ impl Machine {
         if !dialed && !self.swarm.config.controls.lets_in(id) {
             return Some(CloseCode::NotAllowed);
         }
-        if dialed && !self.swarm.config.controls.may_fetch_from(id) {
-            // The user took the peer off the sources while it was being dialed.
+        if dialed && !self.swarm.config.may_dial(id) {
+            // The user took the peer off the list while it was being dialed.
             return Some(CloseCode::Done);
         }
         if self.is_full_for(id, dialed) || is_kept_away {

@@ -4,15 +4,16 @@
 //! that it could dial itself, its *hosts*. A member keeps some such connections of others in turn. Over a contact nothing is asked
 //! for, and it is the first to give way to a newcomer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minimodel_wire::Consent;
 
 use super::events::Conn;
 use super::peer::{Peer, Phase};
+use super::site::Network;
 use super::swarm::Swarm;
 
-/// Hosts that a seeder keeps: as many as must agree on the address at which it is seen.
+/// Hosts that a seeder keeps, in different networks if it can: as many as must agree on the address at which it is seen.
 const HOSTS: usize = 2;
 /// Contacts of others that a member keeps.
 const OF_OTHERS: usize = 16;
@@ -39,10 +40,16 @@ fn others(swarm: &Swarm, dialed: bool) -> impl Iterator<Item = Conn> {
     swarm.peers.iter().filter(move |(_, peer)| counts(peer)).map(|(&conn, _)| conn)
 }
 
-/// Hosts that a complete member lacks.
+/// The network of a peer. A user may hold many networks of one provider's allocation, and is one here.
+fn network_of(swarm: &Swarm, conn: Conn) -> Option<Network> {
+    swarm.peers.get(&conn).map(|peer| peer.site.allocation())
+}
+
+/// Hosts that a complete member lacks. Those of one network count as one, as long as there is another member to try.
 pub(super) fn hosts_wanted(swarm: &Swarm) -> usize {
     if is_member(swarm) && swarm.chunks.is_complete() {
-        HOSTS.saturating_sub(others(swarm, true).count())
+        let networks: BTreeSet<_> = others(swarm, true).map(|conn| network_of(swarm, conn)).collect();
+        HOSTS.saturating_sub(networks.len())
     } else {
         0
     }
@@ -61,11 +68,10 @@ pub(super) fn superfluous(swarm: &Swarm, conn: Conn) -> Option<Conn> {
     if before.len() < most {
         return None;
     }
-    let network = |conn: &Conn| swarm.peers.get(conn).map(|peer| peer.site.network());
     let mut networks: BTreeMap<_, Vec<Conn>> = BTreeMap::new();
-    before.into_iter().for_each(|other| networks.entry(network(&other)).or_default().push(other));
-    let own = networks.get(&network(&conn)).map_or(0, Vec::len);
-    let fullest = networks.into_values().max_by_key(Vec::len).filter(|_| !peer.dialed);
+    before.into_iter().for_each(|other| networks.entry(network_of(swarm, other)).or_default().push(other));
+    let own = networks.get(&network_of(swarm, conn)).map_or(0, Vec::len);
+    let fullest = networks.into_values().max_by_key(Vec::len);
     // The newest of it gives way: those who came before it was full have shown more patience.
     fullest
         .filter(|fullest| own + 1 < fullest.len())
@@ -155,6 +161,44 @@ mod tests {
             harness.dialed().len()
         };
         assert_eq!((dialed(MEMBER | Consent::PUBLISH), dialed(MEMBER)), (2, 0));
+    }
+
+    #[test]
+    fn hosts_of_one_network_are_kept_until_another_is_found() {
+        let mut harness = seeder(MEMBER | Consent::PUBLISH);
+        for n in 1..=4 {
+            harness.tell(Input::Source(offer_at(n, &format!("10.0.{}.{n}:1", n / 4), 10_000)));
+        }
+        harness.wait(Duration::from_secs(1));
+        let publishes = MEMBER | Consent::PUBLISH;
+        let mut at = |n: u8| {
+            harness.connect_from(n.into(), n, [10, 0, n / 4, n], true);
+            let hello = harness.hello(publishes);
+            harness.frame(n.into(), Frame::Hello(hello));
+            harness.frame(n.into(), Frame::Bitfield(Bitfield::full(CHUNKS)));
+            harness.closes()
+        };
+        let done = |conn| vec![(conn, CloseCode::Done)];
+        assert_eq!([1, 2, 3, 4].map(&mut at), [vec![], vec![], done(3), done(2)]);
+        assert_eq!(hosts_wanted(&harness.machine.swarm), 0);
+    }
+
+    // Rows: H14
+    #[test]
+    fn contacts_of_one_ipv6_allocation_are_of_one_network() {
+        let mut harness = seeder(MEMBER | Consent::PUBLISH);
+        let mut joins = |n: u8, address: String| {
+            let site = super::super::site::Site::of(address.parse().unwrap());
+            harness.tell(Input::Connected { conn: Conn(n.into()), peer: id(n), site, dialed: false });
+            let hello = harness.hello(MEMBER | Consent::PUBLISH);
+            harness.frame(n.into(), Frame::Hello(hello));
+            harness.frame(n.into(), Frame::Bitfield(Bitfield::full(CHUNKS)));
+            harness.closes()
+        };
+        let crowd: Vec<_> = (1..=16).flat_map(|n| joins(n, format!("2001:db8:{n}::1"))).collect();
+        assert_eq!(crowd, []);
+        assert_eq!(joins(17, "2001:db9::1".to_owned()), [(16, CloseCode::Done)]);
+        assert_eq!(joins(18, "2001:db8:99::1".to_owned()), [(18, CloseCode::Done)]);
     }
 
     #[test]

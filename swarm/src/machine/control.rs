@@ -48,16 +48,17 @@ impl Machine {
                 breach.into_iter().for_each(|breach| self.breach(conn, breach));
             }
             Frame::Meet(meeting) => {
-                let Self { meetings, swarm, dialer, .. } = self;
-                let breach = meetings.meet(swarm, &dialer.sources, conn, &meeting);
+                let Self { meetings, swarm, dialer, standings, .. } = self;
+                let breach = meetings.meet(swarm, (&dialer.sources, standings), conn, &meeting);
                 breach.into_iter().for_each(|breach| self.breach(conn, breach));
             }
-            Frame::NoMeet { peer, reason } => {
-                self.meetings.not_introduced(&mut self.swarm, conn, peer, reason);
-            }
-            Frame::Observed { address } => {
+            Frame::NoMeet { peer, .. } => self.meetings.not_introduced(&mut self.swarm, conn, peer),
+            Frame::Observed { address, nat } => {
                 // Nobody asked for the word of a peer that takes no part in the exchange of addresses.
                 if exchange::exchanges_addresses(&self.swarm, conn) {
+                    if let Some(peer) = self.swarm.peers.get_mut(&conn) {
+                        peer.announced.nat = nat;
+                    }
                     self.swarm.push(Output::Observed { conn, address });
                 }
             }

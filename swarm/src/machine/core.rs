@@ -16,8 +16,8 @@ use super::events::{Conn, Event, Input, Output};
 use super::exchange;
 use super::expected::Expected;
 use super::fault::{Breach, Charge, Consequence};
+use super::found::Found;
 use super::introducer::Introducer;
-use super::introductions::Found;
 use super::leaves::LeafSearch;
 use super::meetings::Meetings;
 use super::offer_checks::OfferChecks;
@@ -113,6 +113,7 @@ impl Machine {
         match input {
             Input::Source(offer) => self.dialer.add_source(&mut self.swarm, &offer),
             Input::Earlier(peer) => self.dialer.add_earlier(&self.swarm, &peer),
+            Input::Found(peer) => self.dialer.add_found(&self.swarm, &peer),
             Input::Connected { conn, peer, site, dialed } => {
                 self.connected(conn, Arrival { id: peer, site, dialed });
             }
@@ -120,8 +121,8 @@ impl Machine {
                 self.meetings.dial_failed(peer, wrong_key.is_some() || code.is_some());
                 self.dialer.dial_failed(&mut self.swarm, peer, wrong_key, code);
             }
-            Input::MeetingEnded { peer, by } => {
-                self.meetings.ended(&mut self.swarm, &mut self.dialer.sources, peer, by);
+            Input::MeetingEnded { peer, by, sent } => {
+                self.meetings.ended(&mut self.swarm, &mut self.dialer.sources, (peer, by), sent);
             }
             Input::Closed { conn, code } => self.closed(conn, code),
             Input::Frame { conn, frame } => self.frame(conn, frame),
@@ -296,10 +297,10 @@ impl Machine {
         if let Some(index) = self.swarm.chunks.next_reread(now) {
             self.swarm.push(Output::Reread { index });
         }
-        let meetings = &mut self.meetings;
-        self.dialer.dial(&mut self.swarm, |peer| meetings.dialed(now, peer));
+        let (meetings, me) = (&mut self.meetings, self.swarm.config.me);
+        self.dialer.dial(&mut self.swarm, |peer| meetings.dialed(now, me, peer));
         self.meetings.ask(&mut self.swarm);
-        self.expected.meet(&mut self.swarm, &self.dialer.sources);
+        self.expected.meet(&mut self.swarm, &self.dialer.sources, &self.standings);
         self.search_leaves();
         if self.swarm.wants_chunks() && !self.leaves.holds_back() {
             self.downloads.fill(&mut self.swarm, looks_around);
@@ -381,8 +382,7 @@ impl Machine {
 
     /// Counts a connection that broke without a close code while chunks were on their way and none had come.
     pub(super) fn broke_off(&mut self, id: PeerId) {
-        let now = self.swarm.now;
-        if self.standings.of(id, now).breaks_off() {
+        if self.standings.of(id, self.swarm.now).breaks_off() {
             self.strike(id, Breach::BrokeOff);
         }
     }

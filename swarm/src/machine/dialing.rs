@@ -7,8 +7,10 @@ use minimodel_wire::{CloseCode, PeerId, SignedOffer};
 use super::contacts;
 use super::events::{EarlierPeer, Event, Output};
 use super::fault::is_final;
+use super::found::FoundPeer;
 use super::reach::{MAX_FAILURES, Reach, pex_addresses};
 use super::site::{Scope, Site};
+use super::source::{FoundPlace, Heard};
 use super::sources::Sources;
 use super::swarm::Swarm;
 use super::time::Time;
@@ -73,13 +75,39 @@ impl Dialer {
         self.sources.recall(offer.peer, named, passed_on, offer.expires_unix, now);
     }
 
+    /// Adds a peer that was found where no member and no user named it. The address at which it answered is dialed as one that the
+    /// user named; the others of its offer as those of passed-on offers: the public ones, within their limits.
+    pub(super) fn add_found(&mut self, swarm: &Swarm, found: &FoundPeer) {
+        let (now, offer, limits) = (swarm.now, found.offer.offer(), &swarm.config.limits);
+        let terms = &swarm.config.terms;
+        if offer.peer == swarm.config.me
+            || offer.swarm_id != terms.swarm_id
+            || offer.check_fresh(swarm.unix()).is_err()
+            || self.sources.is_banned(offer.peer, now)
+        {
+            return;
+        }
+        let others = pex_addresses(&offer.addresses, Scope::Public);
+        let Some(first) = found.at.or(others.first().copied()) else { return };
+        let bringer = Site::of(first.ip());
+        let tries = self.reach.failures(now, offer.peer);
+        let is_tried = found.at.is_none() && tries >= MAX_FAILURES;
+        if is_tried
+            || (!self.sources.is_known(offer.peer) && !self.sources.make_room(limits.max_known, bringer))
+        {
+            return;
+        }
+        let place = FoundPlace { way: found.way, direct: found.at, others, expires_unix: offer.expires_unix };
+        self.sources.find(offer.peer, place, Heard { tries, bringer }, now);
+    }
+
     /// Dials the peers that are due, and tells of each.
     pub(super) fn dial(&mut self, swarm: &mut Swarm, mut tell: impl FnMut(PeerId)) {
         let now = swarm.now;
         while self.next_dial(swarm).is_some_and(|at| at <= now) {
             let by_user = self.dials_named_alone(swarm);
             let unix = swarm.unix();
-            let only = swarm.config.controls.sources.as_ref();
+            let only = swarm.config.dials();
             let Some(peer) = self.sources.due(now, unix, by_user, only) else {
                 let next = self.sources.next_dial(by_user, only);
                 *self.sources.soonest(by_user) = next;
@@ -102,13 +130,16 @@ impl Dialer {
         }
     }
 
-    /// Notes that a dial connected at `site`. Its addresses before that one did not answer and stay counted against the
-    /// dial limits; that one, and those after it, which were not dialed, are not counted.
+    /// Notes that we connected to a peer at `site`. Of the passed-on addresses that were being dialed, those before that one did not
+    /// answer and stay counted against the dial limits; that one, and those after it, which were not dialed, are not counted. If
+    /// it is none of them, they led nowhere.
     pub(super) fn dial_ended_at(&mut self, peer: PeerId, site: Site) {
-        self.reach.forgive(peer);
         let tried = self.sources.tried(peer);
         let there = tried.iter().position(|address| Site::of(address.ip()) == site);
-        tried.into_iter().skip(there.unwrap_or(0)).for_each(|address| self.reach.give_back(address));
+        if let Some(there) = there {
+            self.reach.forgive(peer);
+            tried.into_iter().skip(there).for_each(|address| self.reach.give_back(address));
+        }
     }
 
     /// Ends a source that refused us for good.

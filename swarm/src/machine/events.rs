@@ -6,7 +6,8 @@ use std::time::Duration;
 use minimodel_wire::{CloseCode, Frame, PeerId, ResetCode, SignedOffer, UncheckedOffer};
 
 use super::fault::Breach;
-use super::introductions::Side;
+use super::found::FoundPeer;
+use super::introductions::{Sent, Side};
 pub use super::names::{Ask, Conn, Req};
 pub use super::outcomes::{
     KeepOutcome, LeavesOutcome, OfferVerdict, QuotaRefusal, RequestFault, ServeOutcome,
@@ -35,6 +36,8 @@ pub enum Input {
     Source(SignedOffer),
     /// A peer that gave chunks of this artifact in an earlier run.
     Earlier(EarlierPeer),
+    /// A peer was found that no member and no user named; the user agreed to look there.
+    Found(FoundPeer),
     /// The QUIC handshake is done and both keys are proven; `dialed` when we opened the connection.
     Connected {
         /// The new connection.
@@ -61,6 +64,8 @@ pub enum Input {
         peer: PeerId,
         /// The member that introduced it.
         by: PeerId,
+        /// What was sent.
+        sent: Sent,
     },
     /// The connection is gone, with the peer's application code where it gave one.
     Closed {

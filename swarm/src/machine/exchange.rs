@@ -201,7 +201,10 @@ mod tests {
         for (ours, theirs, is_heard) in cases {
             let mut harness = Harness::new(ours, Bitfield::full(20));
             harness.join(1, theirs, having([]));
-            harness.frame(1, Frame::Observed { address: ([203, 0, 113, 9], 4433).into() });
+            harness.frame(
+                1,
+                Frame::Observed { address: ([203, 0, 113, 9], 4433).into(), nat: Default::default() },
+            );
             let said = harness.said();
             let told = said.iter().filter(|output| matches!(output, Output::TellObserved { .. })).count();
             let heard = said.iter().filter(|output| matches!(output, Output::Observed { .. })).count();

@@ -13,6 +13,7 @@ use minimodel_wire::PeerId;
 use super::config::Config;
 use super::events::Output;
 use super::sources::Sources;
+use super::standing::Standings;
 use super::swarm::Swarm;
 use super::time::Time;
 
@@ -33,7 +34,11 @@ struct Round {
 
 /// The peers that the user expects.
 #[derive(Debug, Default)]
-pub(super) struct Expected(BTreeMap<PeerId, Round>);
+pub(super) struct Expected {
+    rounds: BTreeMap<PeerId, Round>,
+    /// How often the user had named one.
+    times_named: u64,
+}
 
 impl Expected {
     /// The user's list at the start.
@@ -46,11 +51,16 @@ impl Expected {
     /// Follows the user's list, which may have changed.
     pub(super) fn follow(&mut self, config: &Config, now: Time) {
         let listed = || config.controls.expected.iter().map(|signed| signed.offer()).take(MOST);
-        self.0.retain(|peer, round| {
-            listed().any(|offer| offer.peer == *peer && offer.addresses == round.addresses)
+        let times = config.controls.expected_named;
+        let grown = times.saturating_sub(std::mem::replace(&mut self.times_named, times));
+        let named = || listed().take(usize::try_from(grown).unwrap_or(MOST));
+        self.rounds.retain(|peer, round| {
+            let is_over = round.next >= round.until;
+            let is_listed = listed().any(|offer| offer.peer == *peer && offer.addresses == round.addresses);
+            is_listed && !(is_over && named().any(|offer| offer.peer == *peer))
         });
         for offer in listed().filter(|offer| offer.swarm_id == config.terms.swarm_id) {
-            self.0.entry(offer.peer).or_insert_with(|| Round {
+            self.rounds.entry(offer.peer).or_insert_with(|| Round {
                 addresses: offer.addresses.clone(),
                 next: now,
                 until: now + PATIENCE,
@@ -60,26 +70,27 @@ impl Expected {
 
     /// Whether the user expects this peer.
     pub(super) fn has(&self, peer: PeerId) -> bool {
-        self.0.contains_key(&peer)
+        self.rounds.contains_key(&peer)
     }
 
     /// When the next round begins.
     pub(super) fn wakeup(&self) -> Option<Time> {
-        self.0.values().filter(|round| round.next < round.until).map(|round| round.next).min()
+        self.rounds.values().filter(|round| round.next < round.until).map(|round| round.next).min()
     }
 
     /// Begins the rounds that are due, with peers that are not here and may come.
-    pub(super) fn meet(&mut self, swarm: &mut Swarm, sources: &Sources) {
+    pub(super) fn meet(&mut self, swarm: &mut Swarm, sources: &Sources, standings: &Standings) {
         let now = swarm.now;
         if self.wakeup().is_none_or(|at| now < at) || swarm.stopping {
             return;
         }
         let me = swarm.config.me;
         for (&peer, round) in
-            self.0.iter_mut().filter(|(_, round)| round.next <= now && round.next < round.until)
+            self.rounds.iter_mut().filter(|(_, round)| round.next <= now && round.next < round.until)
         {
             round.next = now + EVERY;
-            let may_come = peer != me && swarm.config.controls.lets_in(peer) && !sources.is_banned(peer, now);
+            let is_kept_away = sources.is_banned(peer, now) || standings.is_shut_out(peer, now);
+            let may_come = peer != me && swarm.config.controls.lets_in(peer) && !is_kept_away;
             if may_come && !swarm.peers.is_connected(peer) {
                 let addresses = round.addresses.clone();
                 swarm.push(Output::Meet { peer, by: me, addresses, dials: true, delay: Duration::ZERO });
@@ -114,7 +125,11 @@ mod tests {
     fn expected_peer_is_sent_to_every_ten_seconds_until_it_is_here() {
         let mut harness = expecting(vec![offer_at(9, "8.8.4.4:1", 1_000_000)]);
         assert_eq!(met(&mut harness), [id(9)]);
-        harness.tell(Input::MeetingEnded { peer: id(9), by: harness.machine.swarm.config.me });
+        harness.tell(Input::MeetingEnded {
+            peer: id(9),
+            by: harness.machine.swarm.config.me,
+            sent: Default::default(),
+        });
         harness.wait(EVERY - Duration::from_secs(1));
         assert_eq!(met(&mut harness), []);
         harness.wait(Duration::from_secs(1));
@@ -149,5 +164,33 @@ mod tests {
         harness.tell(Input::Controls(Controls { expected, allow, ..Controls::default() }));
         harness.wait(EVERY);
         assert_eq!(met(&mut harness), []);
+        // One that is kept away may come after that.
+        let mut harness = expecting(vec![]);
+        harness.machine.standings.of(id(9), Time::ZERO).shut_out(Time::ZERO);
+        let expected = vec![offer_at(9, "8.8.4.4:2", 1_000_000)];
+        harness.tell(Input::Controls(Controls { expected, ..Controls::default() }));
+        harness.wait(EVERY);
+        assert_eq!(met(&mut harness), []);
+        harness.wait(6 * EVERY);
+        assert_ne!(met(&mut harness), []);
+    }
+
+    #[test]
+    fn peer_that_was_given_up_is_expected_anew_if_named_again() {
+        let (one, other) = (offer_at(8, "8.8.4.4:1", 1_000_000), offer_at(9, "8.8.4.4:2", 1_000_000));
+        let controls = |expected_named, first: &SignedOffer, second: &SignedOffer| {
+            let expected = vec![first.clone(), second.clone()];
+            Input::Controls(Controls { expected, expected_named, ..Controls::default() })
+        };
+        let mut harness = Harness::new(SEED, Bitfield::full(CHUNKS));
+        harness.tell(controls(2, &one, &other));
+        harness.wait(PATIENCE);
+        harness.said();
+        harness.tell(controls(2, &other, &one));
+        assert_eq!(met(&mut harness), [], "another control has changed");
+        harness.tell(controls(3, &other, &one));
+        assert_eq!(met(&mut harness), [id(9)]);
+        harness.wait(EVERY);
+        assert_eq!(met(&mut harness), [id(9)]);
     }
 }

@@ -1,25 +1,25 @@
 //! Introductions of this member: whom it asks for one when a dial is silent, and what it does when a member names it one.
 //!
 //! A member that introduces may lie, and so may the peer that it names: what is sent to the address of a `Meet` is bounded for each
-//! address, each network and in all, as for the addresses of passed-on offers, and is a few packets of a few bytes. Each bound stands
-//! twice: for the word of members that we asked or dialed, and for that of all others, who use up nobody else's.
+//! address, each network and in all, as for the addresses of passed-on offers, and is a few packets of a few bytes
+//! (`meeting_bounds.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use minimodel_wire::{Consent, Frame, Meeting, NoMeeting, PeerId};
+use minimodel_wire::{Consent, Frame, Meeting, Nat, PeerId};
 
 use super::events::{Conn, Event, Output};
 use super::fault::Breach;
-use super::introductions::NotMet;
+use super::introductions::{Attempt, NotMet, Sent};
+use super::meeting_bounds::{Counted, MeetingBounds, Word};
 use super::peer::{Peer, Phase};
-use super::reach::Reach;
-use super::site::Scope;
+use super::site::{Scope, Site};
 use super::sources::Sources;
+use super::standing::Standings;
 use super::swarm::Swarm;
 use super::time::Time;
-use super::window::Window;
 
 /// How long a dial is silent before a member is asked for an introduction.
 const SILENT: Duration = Duration::from_millis(500);
@@ -27,6 +27,10 @@ const SILENT: Duration = Duration::from_millis(500);
 const ANSWER: Duration = Duration::from_secs(3);
 /// Most members that are asked for one introduction.
 const MOST_ASKED: usize = 4;
+/// Where no member can be asked yet, it is looked again so often while the dial may still be silent.
+const LOOKS_AGAIN: Duration = Duration::from_millis(250);
+/// How long a dial is silent at most.
+const DIAL: Duration = Duration::from_millis(4_500);
 /// Between the end of the first meeting and the second, without a dial between: some routers took the packets of the dial before
 /// for a connection of their own, which they forget within half a minute. A member introduces a pair once a minute.
 const SECOND_AFTER: Duration = Duration::from_secs(65);
@@ -36,12 +40,7 @@ const LASTS: Duration = Duration::from_secs(20);
 const FORGETS: Duration = Duration::from_secs(600);
 /// The same for one that no member was connected to: it may only have come a moment too late.
 const MAY_COME: Duration = Duration::from_secs(60);
-/// Meetings that others ask for within a minute.
-const OF_OTHERS: u32 = 8;
-const MINUTE: Duration = Duration::from_secs(60);
-/// Meetings at one address within [`FORGETS`].
-const AT_AN_ADDRESS: u32 = 2;
-/// Most peers, and most addresses, that are remembered.
+/// Most peers that are remembered.
 const MOST: usize = 256;
 
 /// How far the introduction to one peer is.
@@ -63,11 +62,21 @@ enum Stage {
 #[derive(Debug, Clone)]
 struct Wanted {
     stage: Stage,
+    /// When it was dialed.
+    since: Time,
     /// The first meeting led to nothing.
     is_second: bool,
     /// Members that were asked for this meeting, and for the first: one that lies is not the first to be asked again.
     asked: BTreeSet<PeerId>,
     asked_before: BTreeSet<PeerId>,
+}
+
+/// A meeting under way.
+#[derive(Debug)]
+struct Trial {
+    counted: Counted,
+    /// How routers translate the other side's address, by its own word.
+    nat: Nat,
 }
 
 /// Introductions that this member asks for, and meetings.
@@ -78,47 +87,19 @@ pub(super) struct Meetings {
     introduced: BTreeMap<PeerId, PeerId>,
     /// Meetings under way, of a peer by the word of a member.
     under_way: BTreeMap<(PeerId, PeerId), Trial>,
-    /// By the word of members that we neither asked nor dialed, and of the others.
-    bounds: [Bounds; 2],
+    bounds: MeetingBounds,
     has_asked: bool,
 }
 
-/// The addresses of a meeting, and the bounds against which they count.
-#[derive(Debug)]
-struct Trial {
-    addresses: Vec<SocketAddr>,
-    class: usize,
-}
-
-/// What is sent because members say so.
-#[derive(Debug, Default)]
-struct Bounds {
-    /// How often each address was met lately.
-    addresses: BTreeMap<SocketAddr, Window>,
-    reach: Reach,
-    of_others: Window,
-}
-
-impl Bounds {
-    /// Counts a meeting at this address; returns false if there were too many.
-    fn take(&mut self, now: Time, address: SocketAddr) -> bool {
-        if self.addresses.len() >= MOST {
-            self.addresses.retain(|_, window| !window.is_over(now, FORGETS));
-        }
-        let is_room = self.addresses.len() < MOST || self.addresses.contains_key(&address);
-        is_room
-            && self.addresses.entry(address).or_default().take(now, FORGETS, AT_AN_ADDRESS)
-            && self.reach.take(now, address)
-    }
-}
-
 impl Meetings {
-    /// Notes that a peer is dialed: if it stays silent, a member is asked for an introduction.
-    pub(super) fn dialed(&mut self, now: Time, peer: PeerId) {
+    /// Notes that a peer is dialed: if it stays silent, a member is asked for an introduction. Never for our own key, which is dialed
+    /// too if the user has an offer of it.
+    pub(super) fn dialed(&mut self, now: Time, me: PeerId, peer: PeerId) {
         self.wanted.retain(|_, wanted| !matches!(wanted.stage, Stage::Over(until) if until <= now));
-        if self.wanted.len() < MOST {
+        if self.wanted.len() < MOST && peer != me {
             self.wanted.entry(peer).or_insert_with(|| Wanted {
                 stage: Stage::Silent(now + SILENT),
+                since: now,
                 is_second: false,
                 asked: BTreeSet::new(),
                 asked_before: BTreeSet::new(),
@@ -126,10 +107,10 @@ impl Meetings {
         }
     }
 
-    /// Notes that a peer is connected, and tells who introduced it, if it was met.
-    pub(super) fn connected(&mut self, swarm: &mut Swarm, peer: PeerId) {
+    /// Notes that a peer is connected from or at `site`, and tells who introduced it, if it was met.
+    pub(super) fn connected(&mut self, swarm: &mut Swarm, peer: PeerId, site: Site) {
         let asked = self.wanted.remove(&peer).map(|wanted| wanted.stage);
-        let met = self.remove(peer);
+        let met = self.remove(peer, site);
         // Of several, the one that was asked.
         let by = met.iter().find(|&&by| asked == Some(Stage::Meeting(by))).or(met.first()).copied();
         if let Some(by) = by {
@@ -138,23 +119,23 @@ impl Meetings {
         }
     }
 
-    /// Ends all meetings of a peer, which answered, and returns who introduced it.
-    fn remove(&mut self, peer: PeerId) -> Vec<PeerId> {
+    /// Ends all meetings of a peer, which answered at `site`, and returns who introduced it. What was sent elsewhere stays counted:
+    /// it may have gone to somebody who has nothing to do with the peer.
+    fn remove(&mut self, peer: PeerId, site: Site) -> Vec<PeerId> {
         let met: Vec<PeerId> =
             self.under_way.keys().filter(|(met, _)| *met == peer).map(|&(_, by)| by).collect();
         for &by in &met {
-            if let Some(Trial { addresses, class }) = self.under_way.remove(&(peer, by)) {
-                let reach = &mut self.bounds[class].reach;
-                addresses.into_iter().for_each(|address| reach.give_back(address));
+            if let Some(trial) = self.under_way.remove(&(peer, by)) {
+                self.bounds.give_back(&trial.counted, site);
             }
         }
         met
     }
 
-    /// Forgets a peer whose connection was not taken. The driver tells of no other end of its meeting.
-    pub(super) fn forget(&mut self, peer: PeerId) {
+    /// Forgets a peer whose connection at `site` was not taken. The driver tells of no other end of its meeting.
+    pub(super) fn forget(&mut self, peer: PeerId, site: Site) {
         self.wanted.remove(&peer);
-        self.remove(peer);
+        self.remove(peer, site);
     }
 
     /// Notes that a dial failed. If something answered there, an introduction would change nothing; a meeting under way goes on.
@@ -224,6 +205,10 @@ impl Meetings {
                 self.has_asked = true;
                 swarm.send(conn, Frame::Introduce { peer });
             }
+            None if wanted.asked.is_empty() && now < wanted.since + DIAL => {
+                // A member that is being dialed too may be ready in a moment.
+                wanted.stage = Stage::Silent(now + LOOKS_AGAIN);
+            }
             None if wanted.asked.is_empty() => {
                 // Nobody can be asked yet; the next dial begins anew.
                 self.wanted.remove(&peer);
@@ -241,68 +226,59 @@ impl Meetings {
     }
 
     /// Handles the answer that a member does not introduce us. One that comes too late is not heard.
-    pub(super) fn not_introduced(&mut self, swarm: &mut Swarm, conn: Conn, peer: PeerId, reason: NoMeeting) {
+    pub(super) fn not_introduced(&mut self, swarm: &mut Swarm, conn: Conn, peer: PeerId) {
         let Some(wanted) = self.wanted.get(&peer) else { return };
         if !matches!(wanted.stage, Stage::Asked(asked, _) if asked == conn) {
             return;
         }
-        if reason == NoMeeting::NotWilling {
-            self.give_up(swarm, peer, NotMet::NotWilling);
-        } else {
-            self.ask_next(swarm, peer);
-        }
+        self.ask_next(swarm, peer);
     }
 
     /// Handles the word of a member that another one is to be met. Returns the breach if no honest program sends it.
     pub(super) fn meet(
         &mut self,
         swarm: &mut Swarm,
-        sources: &Sources,
+        (sources, standings): (&Sources, &Standings),
         conn: Conn,
         meeting: &Meeting,
     ) -> Option<Breach> {
         let (now, peer) = (swarm.now, meeting.peer);
         let from = swarm.peers.get(&conn)?;
-        let (by, nearest) = (from.id, from.site.scope());
-        let is_asked = self
-            .wanted
-            .get(&peer)
-            .is_some_and(|wanted| matches!(wanted.stage, Stage::Asked(asked, _) if asked == conn));
-        let class = usize::from(is_asked || from.dialed);
-        let publishes = swarm.config.consent.contains(Consent::PUBLISH);
+        let (by, site) = (from.id, from.site);
+        let asks = |wanted: &Wanted| matches!(wanted.stage, Stage::Asked(asked, _) if asked == conn);
+        let word = match (self.wanted.get(&peer).is_some_and(asks), from.dialed) {
+            (true, _) => Word::Asked,
+            (false, true) => Word::OfADialed,
+            (false, false) => Word::OfAStranger,
+        };
+        let (config, is_asked) = (&swarm.config, word == Word::Asked);
+        let publishes = config.consent.contains(Consent::PUBLISH);
         if !publishes && !self.has_asked {
             return Some(Breach::WrongState);
         }
-        let controls = &swarm.config.controls;
-        let is_welcome = if is_asked { controls.may_fetch_from(peer) } else { controls.lets_in(peer) };
-        if peer == swarm.config.me
+        let may_come = publishes && swarm.serves() && config.controls.lets_in(peer);
+        if peer == config.me
             || swarm.peers.is_connected(peer)
             || self.under_way.contains_key(&(peer, by))
             || swarm.stopping
-            || !is_welcome
+            || !config.may_dial(peer)
+            || !(is_asked || may_come)
             || sources.is_banned(peer, now)
+            || standings.is_shut_out(peer, now)
             // From here it would lead to another host.
-            || Scope::of(meeting.address.ip()) < nearest
+            || Scope::of(meeting.address.ip()) < site.scope()
         {
-            return None;
-        }
-        let bounds = &mut self.bounds[class];
-        let may_take_part = publishes && swarm.serves();
-        let takes_part = is_asked || (may_take_part && bounds.of_others.take(now, MINUTE, OF_OTHERS));
-        if !takes_part {
             return None;
         }
         let ports = [meeting.address.port(), meeting.offered_port];
         let addresses = ports.into_iter().filter(|&port| port != 0);
         let addresses = addresses.map(|port| SocketAddr::new(meeting.address.ip(), port));
-        let addresses: Vec<SocketAddr> = addresses.filter(|&at| bounds.take(now, at)).collect();
-        if addresses.is_empty() {
-            return None;
-        }
+        let counted = self.bounds.take(now, word, site.network(), addresses)?;
         if let Some(wanted) = self.wanted.get_mut(&peer).filter(|_| is_asked) {
             wanted.stage = Stage::Meeting(by);
         }
-        self.under_way.insert((peer, by), Trial { addresses: addresses.clone(), class });
+        let addresses = counted.addresses.clone();
+        self.under_way.insert((peer, by), Trial { counted, nat: meeting.nat });
         swarm.push(Output::Meet {
             peer,
             by,
@@ -314,24 +290,28 @@ impl Meetings {
     }
 
     /// Handles the end of a meeting in which neither side heard the other.
-    pub(super) fn ended(&mut self, swarm: &mut Swarm, sources: &mut Sources, peer: PeerId, by: PeerId) {
+    pub(super) fn ended(
+        &mut self,
+        swarm: &mut Swarm,
+        sources: &mut Sources,
+        (peer, by): (PeerId, PeerId),
+        ours: Sent,
+    ) {
         let now = swarm.now;
-        if self.under_way.remove(&(peer, by)).is_none() {
-            return;
-        }
+        let Some(Trial { nat: theirs, .. }) = self.under_way.remove(&(peer, by)) else { return };
+        let why = NotMet::NothingCame(Attempt { by, ours, theirs });
         let wanted = self.wanted.get_mut(&peer).filter(|wanted| wanted.stage == Stage::Meeting(by));
         let Some(wanted) = wanted else { return };
         if wanted.is_second {
-            self.give_up(swarm, peer, NotMet::NothingCame);
+            self.give_up(swarm, peer, why);
             return;
         }
         let second = now + SECOND_AFTER;
         let asked_before = std::mem::take(&mut wanted.asked);
-        *wanted =
-            Wanted { stage: Stage::Waits(second), is_second: true, asked: BTreeSet::new(), asked_before };
+        (wanted.stage, wanted.is_second, wanted.asked_before) = (Stage::Waits(second), true, asked_before);
         // Routers are to forget what came before; and no dial comes before the second meeting, either.
-        sources.wait_until(peer, second + LASTS);
-        swarm.event(Event::NotMet { peer, why: NotMet::NothingCame });
+        sources.rest_until(peer, second + LASTS);
+        swarm.event(Event::NotMet { peer, why });
     }
 }
 

@@ -18,7 +18,7 @@
 //! | `choker` | which peers hold an upload slot |
 //! | `answers` | which request of a peer is answered next, and what its daily budget and memory allow |
 //! | `dialing`, `sources`, `reach` | which peer is dialed next, and at which addresses |
-//! | `introducer`, `meetings` | which peers are introduced to each other, and who is asked for an introduction |
+//! | `introducer`, `meetings`, `meeting_bounds` | which peers are introduced to each other, and who is asked for an introduction |
 //! | `leaves` | which peer is asked for leaf hashes |
 //! | `offer_checks`, `exchange` | which offers are checked, and which are passed on |
 //! | `standing`, `reply_budgets`, `wasted_reads` | what a key and a site did before, and what they may cost |
@@ -58,6 +58,7 @@ mod exchange;
 mod expected;
 mod fault;
 mod fetching;
+mod found;
 #[cfg(test)]
 mod harness;
 mod hello;
@@ -65,6 +66,7 @@ mod introducer;
 mod introductions;
 mod leaves;
 mod lost;
+mod meeting_bounds;
 mod meetings;
 mod names;
 mod offer_checks;
@@ -113,7 +115,8 @@ pub use events::{
     QuotaRefusal, Req, RequestFault, ServeOutcome,
 };
 pub use fault::{Breach, Consequence};
-pub use introductions::{Found, NotMet, Side};
+pub use found::{Found, FoundPeer, Way};
+pub use introductions::{Attempt, NotMet, Sent, Side};
 pub use picker::Picker;
 pub use rate::{Bucket, Meter};
 pub use site::{Network, Scope, Site};

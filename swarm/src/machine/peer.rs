@@ -1,6 +1,6 @@
 //! What the machine knows of one connected peer.
 
-use minimodel_wire::{Bitfield, Consent, PeerId, SignedOffer};
+use minimodel_wire::{Bitfield, Consent, Nat, PeerId, SignedOffer};
 
 use super::config::{Limits, Terms};
 use super::outbox::Outbox;
@@ -44,7 +44,7 @@ pub(super) enum Admission {
     Guest,
 }
 
-/// The chunks that a peer announced.
+/// What a peer announced.
 #[derive(Debug)]
 pub(super) struct Announced {
     pub(super) have: Bitfield,
@@ -52,6 +52,8 @@ pub(super) struct Announced {
     pub(super) is_seed: bool,
     /// The number of its chunks that we lack.
     pub(super) useful: u32,
+    /// How routers translate its address, by its own word.
+    pub(super) nat: Nat,
 }
 
 /// A connected peer.
@@ -92,7 +94,12 @@ impl Peer {
             since: now,
             consent: Consent::default(),
             software: String::new(),
-            announced: Announced { have: Bitfield::new(terms.chunk_count), is_seed: false, useful: 0 },
+            announced: Announced {
+                have: Bitfield::new(terms.chunk_count),
+                is_seed: false,
+                useful: 0,
+                nat: Nat::Unknown,
+            },
             control: Bucket::new(now, limits.control_per_second.into(), limits.control_burst.into()),
             offer: None,
             down: Download::new(now, terms, limits),

@@ -21,7 +21,7 @@ const FADES: Duration = Duration::from_secs(3_600);
 /// share a network, and some of these are always gone.
 const OF_A_NETWORK: [u32; 2] = [16, 64];
 /// Unanswered dials of passed-on addresses in all networks together, within an hour and within a day.
-const OF_ALL: [u32; 2] = [256, 2_048];
+pub(super) const OF_ALL: [u32; 2] = [256, 2_048];
 const HOUR_AND_DAY: [Duration; 2] = [Duration::from_secs(3_600), Duration::from_secs(24 * 3_600)];
 /// Most keys whose failed dials are remembered. Before all failures of a key fade, fewer addresses than this are dialed
 /// in vain, so that an attacker gains nothing by failing under many keys.
@@ -73,35 +73,73 @@ impl Counts {
     }
 }
 
+/// Counts by network, each within an hour and within a day.
+#[derive(Debug)]
+pub(super) struct ByNetwork {
+    counts: BTreeMap<Network, Counts>,
+    most: [u32; 2],
+}
+
+impl ByNetwork {
+    /// `most` of one network.
+    pub(super) fn new(most: [u32; 2]) -> Self {
+        Self { counts: BTreeMap::new(), most }
+    }
+
+    /// Returns true if one more may be counted.
+    pub(super) fn may(&self, now: Time, network: Network) -> bool {
+        self.counts.get(&network).copied().unwrap_or_default().is_within(now, self.most)
+    }
+
+    /// Counts one more.
+    pub(super) fn add(&mut self, now: Time, network: Network) {
+        if self.counts.len() >= MAX_KEYS {
+            self.counts.retain(|_, counts| !counts.is_over(now));
+        }
+        self.counts.entry(network).or_default().add(now);
+    }
+
+    /// Takes back one that was counted; returns false if none stands.
+    pub(super) fn give_back(&mut self, network: Network) -> bool {
+        let counts = self.counts.get_mut(&network);
+        counts.map(Counts::take_back).is_some()
+    }
+}
+
 /// Dials of passed-on addresses that were not answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reach {
-    networks: BTreeMap<Network, Counts>,
+    networks: ByNetwork,
     all: Counts,
     /// Failed dials of each key, and the time of the last.
     failed: BTreeMap<PeerId, (u32, Time)>,
 }
 
+impl Default for Reach {
+    fn default() -> Self {
+        Self { networks: ByNetwork::new(OF_A_NETWORK), all: Counts::default(), failed: BTreeMap::new() }
+    }
+}
+
 impl Reach {
+    /// Returns true if a dial of the address may be counted.
+    pub(super) fn may(&self, now: Time, address: SocketAddr) -> bool {
+        self.networks.may(now, Site::of(address.ip()).network()) && self.all.is_within(now, OF_ALL)
+    }
+
     /// Counts a dial of the address against its network and all networks together; returns false if a limit is reached.
     pub(super) fn take(&mut self, now: Time, address: SocketAddr) -> bool {
-        let network = Site::of(address.ip()).network();
-        let counts = self.networks.get(&network).copied().unwrap_or_default();
-        if !counts.is_within(now, OF_A_NETWORK) || !self.all.is_within(now, OF_ALL) {
-            return false;
+        let may = self.may(now, address);
+        if may {
+            self.networks.add(now, Site::of(address.ip()).network());
+            self.all.add(now);
         }
-        if self.networks.len() >= MAX_KEYS {
-            self.networks.retain(|_, counts| !counts.is_over(now));
-        }
-        self.networks.entry(network).or_default().add(now);
-        self.all.add(now);
-        true
+        may
     }
 
     /// Takes back the count of a dial: the peer answered, or the address was not dialed after all.
     pub(super) fn give_back(&mut self, address: SocketAddr) {
-        if let Some(counts) = self.networks.get_mut(&Site::of(address.ip()).network()) {
-            counts.take_back();
+        if self.networks.give_back(Site::of(address.ip()).network()) {
             self.all.take_back();
         }
     }
@@ -192,7 +230,7 @@ mod tests {
             .sum();
         let days = 200_usize.div_ceil(24);
         assert!(dialed <= days * OF_ALL[1] as usize, "{dialed}");
-        assert!(reach.networks.len() <= 2 * MAX_KEYS, "{}", reach.networks.len());
+        assert!(reach.networks.counts.len() <= 2 * MAX_KEYS, "{}", reach.networks.counts.len());
     }
 
     // Rows: H4

@@ -56,6 +56,18 @@ impl Site {
         })
     }
 
+    /// Sites that come from one registry entry: an IPv4 /24, an IPv6 /32, which is what a provider gets, and of which one customer may
+    /// hold many /48.
+    pub(super) fn allocation(self) -> Network {
+        match self.prefix {
+            IpAddr::V4(_) => self.network(),
+            IpAddr::V6(address) => {
+                let [a, b, ..] = address.segments();
+                Network(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0).into())
+            }
+        }
+    }
+
     pub(super) fn scope(self) -> Scope {
         self.scope
     }
@@ -120,6 +132,9 @@ mod tests {
         assert_ne!(site("192.0.2.7"), site("192.0.2.8"));
         assert_eq!(site("192.0.2.7").network(), site("192.0.2.8").network());
         assert_ne!(site("192.0.2.7").network(), site("192.0.3.7").network());
+        assert_eq!(site("2001:db8:1::1").allocation(), site("2001:db8:2::1").allocation());
+        assert_ne!(site("2001:db8:1::1").allocation(), site("2001:db9:1::1").allocation());
+        assert_eq!(site("192.0.2.7").allocation(), site("192.0.2.8").network());
     }
 
     // Rows: H4

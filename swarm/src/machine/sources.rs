@@ -8,17 +8,15 @@ use minimodel_wire::PeerId;
 use super::bans::Bans;
 use super::config::Limits;
 use super::eviction::Evictions;
-use super::introductions::Found;
+use super::found::Found;
 use super::reach::MAX_FAILURES;
 use super::site::Site;
-use super::source::{Heard, Source, State};
+use super::source::{FoundPlace, Heard, MAX_NAMED, Source, State};
 use super::time::Time;
 
 /// Failed tries after which a peer from a passed-on offer is forgotten. Peers that brought chunks are tried until their
 /// offers expire, and peers that the user named without end.
 const MAX_TRIES: u32 = MAX_FAILURES - 1;
-/// Addresses of one peer that the user named; beyond it those named first are forgotten.
-const MAX_NAMED: usize = 16;
 
 /// Peers that the user lets us dial; `None`: every peer.
 pub(super) type Only<'c> = Option<&'c BTreeSet<PeerId>>;
@@ -100,7 +98,7 @@ impl Sources {
     pub(super) fn connected(&mut self, peer: PeerId) {
         self.dialing.remove(&peer);
         if let Some(source) = self.change(peer) {
-            source.state = State::Connected;
+            (source.state, source.answered.is_fresh) = (State::Connected, false);
         }
     }
 
@@ -125,8 +123,19 @@ impl Sources {
     /// Delays the next dial of the peer until `until`.
     pub(super) fn wait_until(&mut self, peer: PeerId, until: Time) {
         let Some(source) = self.known.get_mut(&peer) else { return };
-        source.not_before = until;
+        source.not_before = source.not_before.max(until);
         if let State::Waiting(at) = source.state {
+            source.state = State::Waiting(at.max(until));
+        }
+    }
+
+    /// Leaves the peer alone until `until`, for its own sake: what is found of it meanwhile is tried all the same.
+    pub(super) fn rest_until(&mut self, peer: PeerId, until: Time) {
+        let Some(source) = self.known.get_mut(&peer) else { return };
+        source.rests_until = source.rests_until.max(until);
+        if let State::Waiting(at) = source.state
+            && !source.answered.is_fresh
+        {
             source.state = State::Waiting(at.max(until));
         }
     }
@@ -139,14 +148,15 @@ impl Sources {
         }
         source.tries += 1;
         // A peer that gave us chunks and has no place now may be the only one with the rest.
-        if !source.by_user && !source.has_brought && source.tries > MAX_TRIES {
+        if !source.by_user && !source.has_brought && !source.answered.is_fresh && source.tries > MAX_TRIES {
             self.remove(peer);
             return;
         }
         let doubled = limits.dial_backoff.saturating_mul(1 << source.tries.min(16).saturating_sub(1));
         let pause = doubled.min(limits.dial_backoff_max);
         // Jitter, so that peers which lost the same seeder do not come back in one burst.
-        let at = (now + pause.mul_f64(0.75 + rng.f64() / 2.0)).max(source.not_before);
+        let after_pause = (now + pause.mul_f64(0.75 + rng.f64() / 2.0)).max(source.rests_until);
+        let at = if source.answered.is_fresh { now } else { after_pause }.max(source.not_before);
         source.state = State::Waiting(at);
         let by_user = source.by_user;
         self.expect(at, by_user);
@@ -208,7 +218,7 @@ impl Sources {
             .filter(|(peer, source)| (source.by_user || !by_user) && may_dial(only, peer))
             .filter(|(_, source)| matches!(source.state, State::Waiting(at) if at <= now))
             .min_by_key(|(_, source)| (source.tries, !source.is_earlier))?;
-        source.state = State::Dialing;
+        (source.state, source.answered.is_fresh) = (State::Dialing, false);
         self.evictions.forget();
         self.dialing.insert(*peer);
         Some(*peer)
@@ -223,10 +233,11 @@ impl Sources {
         may_try: impl FnMut(&SocketAddr) -> bool,
     ) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
         let Some(source) = self.known.get_mut(&peer) else { return Default::default() };
-        let pex_addresses = source.pex_addresses.iter().filter(|address| !source.named.contains(address));
+        let own = source.own_addresses();
+        let pex_addresses = source.pex_addresses.iter().filter(|address| !own.contains(address));
         let pex_addresses = pex_addresses.filter(|_| source.expires_unix > unix).copied();
         source.on_trial = pex_addresses.filter(may_try).collect();
-        (source.named.clone(), source.on_trial.clone())
+        (own, source.on_trial.clone())
     }
 
     /// Takes the passed-on addresses that were being dialed, after the dial has ended.
@@ -299,6 +310,22 @@ impl Sources {
         self.expect(at, false);
     }
 
+    /// Adds a peer that was found; it is dialed soon, also where earlier dials failed. A user's own addresses of the peer stay.
+    pub(super) fn find(&mut self, peer: PeerId, place: FoundPlace, heard: Heard, at: Time) {
+        let is_new = !self.is_known(peer);
+        let source = self.entry(peer, at);
+        if is_new {
+            (source.tries, source.bringer, source.found) =
+                (heard.tries, Some(heard.bringer), Some(place.way));
+        }
+        source.found_at(place);
+        if let State::Waiting(due) = source.state {
+            source.state = State::Waiting(due.min(at.max(source.not_before)));
+        }
+        let by_user = source.by_user;
+        self.expect(at, by_user);
+    }
+
     fn entry(&mut self, peer: PeerId, at: Time) -> &mut Source {
         let state = if self.is_banned(peer, at) { State::Ended } else { State::Waiting(at) };
         self.may_drop |= state == State::Ended;
@@ -315,11 +342,7 @@ impl Sources {
 
     /// By which way we learned of a peer that we dialed.
     pub(super) fn found(&self, peer: PeerId) -> Found {
-        match self.known.get(&peer) {
-            Some(source) if source.by_user => Found::Named,
-            Some(source) if source.is_earlier => Found::Earlier,
-            _ => Found::PassedOn,
-        }
+        self.known.get(&peer).map_or(Found::PassedOn, Source::learned)
     }
 
     pub(super) fn is_known(&self, peer: PeerId) -> bool {

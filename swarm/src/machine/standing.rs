@@ -177,9 +177,9 @@ impl Standings {
 mod tests {
     use minimodel_wire::{Bitfield, CloseCode};
 
-    use super::super::events::{Conn, Event};
+    use super::super::events::{Conn, Event, Input};
     use super::super::fault::Breach;
-    use super::super::harness::{Harness, SEED, TAKE, having, id};
+    use super::super::harness::{Harness, SEED, TAKE, having, id, offer};
     use super::*;
 
     fn at(seconds: u64) -> Time {
@@ -273,5 +273,21 @@ mod tests {
             assert_eq!(harness.events(), [struck.clone(), struck.clone(), struck, left]);
             harness.wait(SHUT_FIRST * (1 << round) + Duration::from_secs(1));
         }
+    }
+
+    #[test]
+    fn peer_that_is_kept_away_for_long_is_not_dialed_sooner() {
+        let mut harness = Harness::new(TAKE, having([]));
+        harness.tell(Input::Source(offer(9, [1; 32], 1_000_000)));
+        for seconds in [600, 60] {
+            let until = Time::after_start(Duration::from_secs(seconds));
+            harness.machine.dialer.sources.wait_until(id(9), until);
+        }
+        harness.tell(Input::DialFailed { peer: id(9), wrong_key: None, code: None });
+        harness.said();
+        harness.wait(Duration::from_secs(599));
+        assert_eq!(harness.dialed(), []);
+        harness.wait(Duration::from_secs(1));
+        assert_eq!(harness.dialed(), [id(9)]);
     }
 }

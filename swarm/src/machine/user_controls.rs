@@ -15,7 +15,8 @@ pub struct Controls {
     /// [`ResetCode::Choked`]: minimodel_wire::ResetCode::Choked
     pub allow: Option<BTreeSet<PeerId>>,
     /// Peers that we may dial and fetch from; `None`: every peer. Requests to a peer that is taken off the list are
-    /// withdrawn; its connection stays, since the peer may still request from us.
+    /// withdrawn; its connection stays, since the peer may still request from us. A session without the consent to fetch may dial those
+    /// that it serves.
     pub sources: Option<BTreeSet<PeerId>>,
     /// Upload slots; 0: no peer is served. `None`: the program's own number. Answers under way to a peer that loses its
     /// slot are finished.
@@ -26,6 +27,9 @@ pub struct Controls {
     /// Offers of peers that were given ours and dial us now, while a router or firewall here may let in answers alone: until one of
     /// them is connected, packets go to its addresses every ten seconds, for half an hour. At most 16 count.
     pub expected: Vec<SignedOffer>,
+    /// How often the user has named a peer of `expected`, the latest first: by how much it grows, so many of the first ones are expected
+    /// anew, if they were given up.
+    pub expected_named: u64,
 }
 
 impl Controls {

@@ -1,6 +1,6 @@
 //! State of peers and of our own work, for reports on why no bytes move.
 
-use super::introductions::Found;
+use super::found::Found;
 use super::peer::{Peer, Phase};
 use super::swarm::Swarm;
 

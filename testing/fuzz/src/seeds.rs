@@ -8,7 +8,7 @@ use minimodel_verifier::receipt::{
     Consent as Agreed, ConsentAction, ImportRecord, PeerSupply, Receipt, RecordedCheck,
 };
 use minimodel_wire::{
-    Bitfield, ChunkHead, CloseCode, Frame, LeavesHead, ManifestHead, ManifestOnly, Request,
+    Bitfield, ChunkHead, CloseCode, Frame, LeavesHead, ManifestHead, ManifestOnly, Nat, Request,
 };
 
 use crate::samples::{self, CHUNKS};
@@ -65,7 +65,7 @@ fn frames() -> Vec<Frame> {
         Frame::Interested,
         Frame::NotInterested,
         Frame::Peers { offers },
-        Frame::Observed { address: ([203, 0, 113, 9], 4433).into() },
+        Frame::Observed { address: ([203, 0, 113, 9], 4433).into(), nat: Nat::Same },
         Frame::Introduce { peer: samples::id(1) },
         Frame::Ignored { kind: 0x8001 },
         Frame::ManifestOnly(ManifestOnly { version: 1, swarm_id: [1; 32], software: "fuzz/1".to_owned() }),

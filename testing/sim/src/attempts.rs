@@ -7,7 +7,7 @@ use std::time::Duration;
 use minimodel_swarm::machine::{NotMet, Time};
 use minimodel_wire::PeerId;
 
-use crate::nat::Nat;
+use crate::internet::Internet;
 use crate::peer::PeerNo;
 
 /// When a dial sends its first packets, in milliseconds: at once, and as QUIC repeats them at the first round trip that it assumes.
@@ -35,7 +35,7 @@ pub(crate) struct Attempt {
 /// The routers of a world, and what is tried through them.
 #[derive(Default)]
 pub(crate) struct Attempts {
-    pub(crate) nats: BTreeMap<PeerNo, Nat>,
+    pub(crate) internet: Internet,
     pub(crate) under_way: BTreeMap<u64, Attempt>,
     pub(crate) ended: BTreeMap<PeerNo, Vec<Met>>,
 }

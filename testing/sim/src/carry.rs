@@ -1,7 +1,7 @@
 //! The driver of each machine: every input goes in here, every output is carried out here, every step is checked.
 
 use minimodel_swarm::machine::{Breach, Event, Input, KeepOutcome, OfferVerdict, Output, Req};
-use minimodel_wire::Frame;
+use minimodel_wire::{Frame, Nat};
 
 use crate::attempts::{Attempt, Met};
 use crate::connections::{conn_of, end_of};
@@ -47,7 +47,7 @@ impl World {
             Step::Unread(no, flow) => self.unread(no, flow),
             Step::Connected(link, side) => self.connected(link, side),
             Step::Sends(id, is_handshake) => self.sends(id, is_handshake),
-            Step::Arrives(id, no, from, is_handshake) => self.arrives(id, no, from, is_handshake),
+            Step::Arrives(id, transit, is_handshake) => self.arrives(id, transit, is_handshake),
             Step::Ends(id) => self.ends(id),
             Step::FrameIn(link, side, frame) => {
                 if self.paths.is_open(link, side) {
@@ -177,7 +177,7 @@ impl World {
             Output::Send { conn, frame } => self.send(no, conn, frame),
             Output::TellObserved { conn } => {
                 let address = SEEN_AT.into();
-                self.send(no, conn, Frame::Observed { address });
+                self.send(no, conn, Frame::Observed { address, nat: Nat::Unknown });
             }
             // What members say of a node is judged beside the machine.
             Output::Observed { .. } => {}

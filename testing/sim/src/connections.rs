@@ -1,16 +1,17 @@
 //! Dials, meetings, handshakes, frames and closes between two peers, and what breaks their paths.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use minimodel_swarm::machine::{
-    Bucket, Conn, Input, Limits, Req, RequestFault, Side as Introduced, Site, Time,
+    Bucket, Conn, Input, Limits, Req, RequestFault, Sent, Side as Introduced, Site, Time,
 };
 use minimodel_wire::{CloseCode, Frame, NoMeeting, PeerId};
 
 use crate::attempts::{Attempt, BETWEEN_PUNCHES, DIAL_ENDS, DIALS, MEETING_ENDS, MEETS, Met, PUNCHES};
 use crate::hostile::bent;
-use crate::nat::{Nat, Router};
+use crate::internet::{RouterNo, Transit};
+use crate::nat::Router;
 use crate::network::is_across;
 use crate::paths::Link;
 use crate::peer::{LinkNo, PeerNo};
@@ -53,16 +54,18 @@ impl World {
             self.queue.push(self.now + delay * 2, Step::Tell(no, run, failed(wrong_key)));
             return;
         }
-        self.join_by_link([no, to], [run, self.peers[to].process.run]);
+        let seen_at = [no, to].map(|no| self.peers[no].address);
+        self.join_by_link([no, to], [run, self.peers[to].process.run], seen_at);
     }
 
     /// Begins a connection from the first of these peers to the second, whose handshake is not done yet.
-    pub(crate) fn join_by_link(&mut self, peers: [PeerNo; 2], runs: [u32; 2]) {
+    pub(crate) fn join_by_link(&mut self, peers: [PeerNo; 2], runs: [u32; 2], seen_at: [SocketAddr; 2]) {
         let link = self.numbers.next();
         let delay = self.peers[peers[0]].plan.delay + self.peers[peers[1]].plan.delay;
         let ends = Link {
             peers,
             runs,
+            seen_at,
             open: [false; 2],
             unseen: 2,
             delay,
@@ -80,6 +83,7 @@ impl World {
         let Some(ends) = self.paths.links.get_mut(&link) else { return };
         ends.unseen -= 1;
         let (no, other, run) = (ends.peer(side), ends.peer(side.other()), ends.runs[side.at()]);
+        let site = Site::of(ends.seen_at[side.other().at()].ip());
         if !self.peers[no].process.online || self.peers[no].process.run != run {
             self.close_end(link, side, None);
             return;
@@ -90,7 +94,6 @@ impl World {
         let (conn, rtt) =
             (conn_of(link, side), (self.peers[no].plan.delay + self.peers[other].plan.delay) * 2);
         let dialed = side == Side::Dialer;
-        let site = Site::of(self.peers[other].address.ip());
         self.tell(no, Input::Connected { conn, peer: self.peers[other].id, site, dialed });
         self.tell(no, Input::Rtt { conn, rtt });
     }
@@ -241,23 +244,33 @@ impl World {
         }
     }
 
-    /// Puts a peer behind a router. From then on each packet of a dial is simulated.
-    pub fn behind(&mut self, no: PeerNo, router: Router) {
-        let port = self.peers[no].address.port();
-        self.attempts.nats.insert(no, Nat::new(router, port));
+    /// Adds a router with this address in the network of another one, or in the Internet. From then on each packet of a dial is
+    /// simulated.
+    pub fn router(&mut self, router: Router, ip: IpAddr, outer: Option<RouterNo>) -> RouterNo {
+        self.attempts.internet.add(router, ip, outer)
+    }
+
+    /// Puts a peer behind a router, at the same address as before.
+    pub fn inside(&mut self, no: PeerNo, router: RouterNo) {
+        self.attempts.internet.place(no, self.peers[no].address, Some(router));
+    }
+
+    /// Puts a peer behind routers of its own, the one at home first. The last has the address that the peer had.
+    pub fn behind(&mut self, no: PeerNo, routers: &[Router]) {
+        let address = self.peers[no].address.ip();
+        let mut outer = None;
+        for &router in routers.iter().rev() {
+            let ip = if outer.is_none() { address } else { IpAddr::from([100, 64, 0, no as u8]) };
+            outer = Some(self.router(router, ip, outer));
+        }
+        if let Some(home) = outer {
+            self.inside(no, home);
+        }
     }
 
     /// Returns true if some peer is behind a router.
     pub(crate) fn has_routers(&self) -> bool {
-        !self.attempts.nats.is_empty()
-    }
-
-    /// The address from which a peer's packets to another come.
-    fn seen_at(&mut self, no: PeerNo, to: SocketAddr) -> SocketAddr {
-        let own = self.peers[no].address;
-        let (now, rng) = (self.now, &mut self.rng);
-        let port = self.attempts.nats.get_mut(&no).map(|nat| nat.outward(now, to, rng));
-        SocketAddr::new(own.ip(), port.unwrap_or(own.port()))
+        self.attempts.internet.has_routers()
     }
 
     /// Dials a peer through the routers.
@@ -295,31 +308,30 @@ impl World {
         if self.peers[no].process.run != run {
             return;
         }
-        let from = self.seen_at(no, to);
-        let Some(other) = self.peers.iter().position(|peer| peer.address.ip() == to.ip()) else { return };
+        let internet = &mut self.attempts.internet;
+        let Some(transit) = internet.leave(self.now, no, to, &mut self.rng) else { return };
+        let Some(other) = internet.toward(&transit) else { return };
         if self.rng.f64() >= self.network.packet_loss {
             let delay = self.peers[no].plan.delay + self.peers[other].plan.delay;
             let at = self.now + delay + self.network.lateness(delay, &mut self.rng, &mut self.counts);
-            self.queue.push(at, Step::Arrives(id, other, from, is_handshake));
+            self.queue.push(at, Step::Arrives(id, transit, is_handshake));
         }
     }
 
-    /// A packet of an attempt reaches the router of this peer.
-    pub(crate) fn arrives(&mut self, id: u64, other: PeerNo, from: SocketAddr, is_handshake: bool) {
-        let Some(&Attempt { no, run, peer, to, .. }) = self.attempts.under_way.get(&id) else { return };
-        let now = self.now;
-        let is_in = match self.attempts.nats.get_mut(&other) {
-            Some(nat) => nat.lets_in(now, from, to.port()),
-            None => to == self.peers[other].address,
-        };
+    /// A packet of an attempt reaches the routers in front of whom it is for.
+    pub(crate) fn arrives(&mut self, id: u64, transit: Transit, is_handshake: bool) {
+        let Some(&Attempt { no, run, peer, .. }) = self.attempts.under_way.get(&id) else { return };
+        let internet = &mut self.attempts.internet;
+        let Some((other, _)) = internet.arrive(self.now, transit) else { return };
         let Some(there) = self.peers.get(other) else { return };
-        if !is_in || !is_handshake || !there.process.online || !there.plan.listening || there.id != peer {
+        if !is_handshake || !there.process.online || !there.plan.listening || there.id != peer {
             return;
         }
         // The answers come back through the entries that the packets before them made.
-        self.seen_at(other, from);
+        let _ = internet.leave(self.now, other, transit.from, &mut self.rng);
         self.attempts.under_way.retain(|_, one| (one.no, one.peer) != (no, peer));
-        self.join_by_link([no, other], [run, self.peers[other].process.run]);
+        let runs = [run, self.peers[other].process.run];
+        self.join_by_link([no, other], runs, [transit.from, transit.to]);
     }
 
     /// An attempt is given up.
@@ -328,7 +340,7 @@ impl World {
             return;
         };
         let input = match by {
-            Some(by) => Input::MeetingEnded { peer, by },
+            Some(by) => Input::MeetingEnded { peer, by, sent: Sent::default() },
             None => Input::DialFailed { peer, wrong_key: None, code: None },
         };
         self.queue.push(self.now, Step::Tell(no, run, input));
@@ -336,14 +348,12 @@ impl World {
 
     /// Tells two peers of each other.
     pub(crate) fn introduce(&mut self, no: PeerNo, sides: [Introduced; 2]) {
-        let me = self.peers[no].address;
         let [asker, target] = sides;
-        let seen = |world: &mut Self, conn: Conn| {
+        let seen = |conn: Conn| {
             let (link, side) = end_of(conn);
-            let other = world.paths.links.get(&link)?.peer(side.other());
-            Some(world.seen_at(other, me))
+            self.paths.links.get(&link).map(|ends| ends.seen_at[side.other().at()])
         };
-        let both = (seen(self, asker.conn), seen(self, target.conn));
+        let both = (seen(asker.conn), seen(target.conn));
         if let (Some(first), Some(second)) = both {
             self.send(no, asker.conn, asker.told_of(&target, second));
             self.send(no, target.conn, target.told_of(&asker, first));

@@ -1,7 +1,7 @@
 //! The simulation: many machines, virtual time, one seed. Just another driver.
 //!
 //! [`World`] holds the parts: the events in their order (`queue`), the connections (`paths`), what the network does to them
-//! (`network`), routers (`nat`, `attempts`), the peers, and the log (`record`). Five files carry out its steps: the inputs and outputs of the machines
+//! (`network`), routers (`nat`, `internet`, `attempts`), the peers, and the log (`record`). Five files carry out its steps: the inputs and outputs of the machines
 //! (`carry`), connections, requests (`asks`), bytes at the rate of links (`pipes`) and processes. `hostile` says what hostile peers
 //! send instead. Nothing sleeps and all randomness comes from the seed, so a failure replays: the message of a failing run
 //! names the command line.
@@ -29,6 +29,7 @@ mod config;
 mod connections;
 mod failing_disk;
 mod hostile;
+mod internet;
 mod keys;
 mod nat;
 mod network;
@@ -48,6 +49,7 @@ pub use artifact::ARTIFACTS;
 pub use attempts::Met;
 pub use config::{UNIX_AT_START, config, hello, terms};
 pub use failing_disk::FailingDisk;
+pub use internet::{HostNo, Internet, RouterNo, Transit};
 pub use keys::{address_of, id_of, key, offer_of, renewed_offer_of, site_of};
 pub use nat::{Filter, Mapping, Router};
 pub use network::{Faults, Network, Turns};

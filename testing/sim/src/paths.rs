@@ -14,6 +14,8 @@ pub(crate) struct Link {
     pub(crate) peers: [PeerNo; 2],
     /// Process run of each peer that the handshake belongs to.
     pub(crate) runs: [u32; 2],
+    /// The address at which the other sees each.
+    pub(crate) seen_at: [SocketAddr; 2],
     pub(crate) open: [bool; 2],
     /// Number of ends whose handshake is not done yet.
     pub(crate) unseen: u8,

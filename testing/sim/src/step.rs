@@ -1,13 +1,13 @@
 //! Kinds of events in a world.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use minimodel_swarm::machine::{Ask, Input, KeepOutcome, Req, Time};
 use minimodel_wire::{CloseCode, Frame, ResetCode};
 
 use crate::artifact::Payload;
+use crate::internet::Transit;
 use crate::peer::{LinkNo, PeerNo};
 
 /// Which end of a connection: the one that dialed or the one that accepted.
@@ -75,8 +75,8 @@ pub(crate) enum Step {
     LeavesIn(LinkNo, Side, Req, bool),
     /// A packet of an attempt is sent: the first of a handshake, or one that only opens routers.
     Sends(u64, bool),
-    /// It reaches the router of this peer, from this address.
-    Arrives(u64, PeerNo, SocketAddr, bool),
+    /// It reaches the router in front of whom it is for, or the peer itself.
+    Arrives(u64, Transit, bool),
     /// An attempt is given up.
     Ends(u64),
     /// A hostile peer misbehaves.

@@ -142,6 +142,7 @@ impl World {
         let address = plan.host.map(|host| SocketAddr::from((host, 10_000 + no as u16)));
         let address = address.unwrap_or_else(|| address_of(no));
         self.paths.addresses.entry(address).or_insert(no);
+        self.attempts.internet.place(no, address, None);
         self.peers.push(Peer {
             plan,
             id: id_of(no),

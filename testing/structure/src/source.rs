@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use syn::{Attribute, File, Item};
 
 /// The crates that are compiled into the program.
-pub const SHIPPED: [&str; 6] = ["wire", "verifier", "swarm", "node", "companion", "cli"];
+pub const SHIPPED: [&str; 7] = ["wire", "verifier", "swarm", "reach", "node", "companion", "cli"];
 
 /// The simulation of swarms, which is read as often as what it tests.
 const SIMULATION: &str = "testing/sim";

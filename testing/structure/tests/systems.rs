@@ -17,7 +17,7 @@ fn only_the_os_modules_of_a_crate_name_a_system() {
         .collect();
     assert_eq!(
         places,
-        BTreeSet::from(["cli", "companion", "node", "swarm", "verifier"]),
+        BTreeSet::from(["cli", "companion", "node", "reach", "swarm", "verifier"]),
         "the places of today"
     );
     let found: Vec<String> = systems(&sources).into_iter().collect();

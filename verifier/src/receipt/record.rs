@@ -83,11 +83,18 @@ pub enum ConsentAction {
     Cache,
     /// Announcing to other peers that this user has the artifact.
     Publish,
+    /// Being found, or looking for others, on the network at hand: a scope of publishing, and of fetching.
+    Lan,
+    /// Being found, or looking for others, by the public DHT: likewise.
+    Dht,
+    /// Having the user's router let others in.
+    Map,
 }
 
 impl ConsentAction {
     /// All of them, in their order.
-    pub const ALL: [Self; 5] = [Self::Fetch, Self::Import, Self::Serve, Self::Cache, Self::Publish];
+    pub const ALL: [Self; 8] =
+        [Self::Fetch, Self::Import, Self::Serve, Self::Cache, Self::Publish, Self::Lan, Self::Dht, Self::Map];
 
     /// The word used in receipts and on the command line.
     pub fn as_str(self) -> &'static str {
@@ -97,6 +104,9 @@ impl ConsentAction {
             Self::Import => "import",
             Self::Cache => "cache",
             Self::Publish => "publish",
+            Self::Lan => "lan",
+            Self::Dht => "dht",
+            Self::Map => "map",
         }
     }
 

@@ -1,13 +1,14 @@
 //! The rules of `Observed` and of introductions.
 
-use minimodel_wire::{AddressFault, CloseCode, DecodeError, Frame, FrameKind};
+use minimodel_wire::{AddressFault, CloseCode, DecodeError, Frame, FrameKind, Nat};
 
 use crate::decoder_rules::{decode, raw, refused};
+use crate::samples::refused_keys;
 
 // Rows: H13
 #[test]
 fn observed_address_is_one_from_which_packets_come() {
-    let observed = |address: &str| Frame::Observed { address: address.parse().unwrap() };
+    let observed = |address: &str| Frame::Observed { address: address.parse().unwrap(), nat: Nat::Same };
     for good in ["203.0.113.9:4433", "127.0.0.1:1", "[2001:db8::1]:65535"] {
         let frame = observed(good);
         assert_eq!(decode(&frame.encode()), Ok(Some(frame)));
@@ -28,6 +29,8 @@ fn observed_address_is_one_from_which_packets_come() {
     refused(&raw(0x000c, &[5, 203, 0, 113, 9, 0x51, 0x11]), error, CloseCode::Malformed);
     let short = DecodeError::ShortBody { kind: FrameKind::Observed, offset: 1, len: 7 };
     refused(&raw(0x000c, &[6, 203, 0, 113, 9, 0x51, 0x11]), short, CloseCode::Malformed);
+    let unknown = DecodeError::UnknownNat { number: 4 };
+    refused(&raw(0x000c, &[4, 203, 0, 113, 9, 0x51, 0x11, 4]), unknown, CloseCode::Malformed);
 }
 
 // Rows: H14
@@ -35,7 +38,7 @@ fn observed_address_is_one_from_which_packets_come() {
 fn introductions_have_one_spelling_and_no_address_for_nobody() {
     let peer = [7; 32];
     let meet = |flag: u8, delay: u16, address: &[u8]| {
-        raw(0x000e, &[&peer[..], &[flag], &delay.to_le_bytes(), address, &[0; 2]].concat())
+        raw(0x000e, &[&peer[..], &[flag], &delay.to_le_bytes(), address, &[0; 3]].concat())
     };
     let good = [4, 203, 0, 113, 9, 0x51, 0x11];
     assert!(matches!(decode(&meet(1, 1_000, &good)), Ok(Some(Frame::Meet(_)))));
@@ -45,8 +48,19 @@ fn introductions_have_one_spelling_and_no_address_for_nobody() {
     malformed(&meet(0, 0, &[5]), DecodeError::AddressFamily { family: 5 });
     let (address, fault) = ("224.0.0.1:1".parse().unwrap(), AddressFault::Multicast);
     malformed(&meet(0, 0, &[4, 224, 0, 0, 1, 1, 0]), DecodeError::ObservedAddress { address, fault });
-    for reason in [0, 5] {
+    for reason in [0, 4] {
         let bytes = raw(0x000f, &[&peer[..], &[reason]].concat());
         malformed(&bytes, DecodeError::UnknownReason { reason });
+    }
+}
+
+// Rows: H5, H14
+#[test]
+fn introduction_names_no_key_that_no_peer_may_have() {
+    for (key, fault) in refused_keys() {
+        let meet = [&key[..], &[1, 0, 0, 4, 203, 0, 113, 9, 0x51, 0x11, 0, 0, 0]].concat();
+        for (kind, body) in [(0x000d, key.to_vec()), (0x000e, meet), (0x000f, [&key[..], &[1]].concat())] {
+            refused(&raw(kind, &body), DecodeError::MemberKey { fault }, CloseCode::Malformed);
+        }
     }
 }

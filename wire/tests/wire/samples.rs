@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use minimodel_wire::{
     Bitfield, ChunkHead, CloseCode, Consent, Frame, Hello, KeyFault, LeavesHead, ManifestHead, ManifestOnly,
-    Meeting, NoMeeting, Offer, PeerId, Request, SignedOffer,
+    Meeting, Nat, NoMeeting, Offer, PeerId, Request, SignedOffer,
 };
 
 pub(crate) const SOFTWARE: &str = "minimodel/0.1.0";
@@ -36,7 +36,8 @@ pub(crate) fn some_bits() -> Bitfield {
 
 fn meeting() -> Meeting {
     let address = "203.0.113.9:4433".parse().expect("an address");
-    Meeting { peer: signed_offer().offer().peer, address, offered_port: 4434, answers: true, delay: 25 }
+    let peer = signed_offer().offer().peer;
+    Meeting { peer, address, offered_port: 4434, answers: true, delay: 25, nat: Nat::Same }
 }
 
 /// Every frame of the page, by the name of its block.
@@ -55,7 +56,10 @@ pub(crate) fn frames() -> Vec<(&'static str, Frame)> {
         ("not-interested", Frame::NotInterested),
         ("peers", Frame::Peers { offers: vec![Bytes::from(signed_offer().to_bytes())] }),
         ("bye", Frame::Bye { code: CloseCode::BadChunk }),
-        ("observed", Frame::Observed { address: "203.0.113.9:4433".parse().expect("an address") }),
+        (
+            "observed",
+            Frame::Observed { address: "203.0.113.9:4433".parse().expect("an address"), nat: Nat::Varies },
+        ),
         ("introduce", Frame::Introduce { peer: signed_offer().offer().peer }),
         ("meet", Frame::Meet(meeting())),
         ("no-meet", Frame::NoMeet { peer: signed_offer().offer().peer, reason: NoMeeting::NotConnected }),

@@ -95,6 +95,13 @@ fn meaning(action: Action, has_model: bool, has_peer: bool) -> String {
                 "publish to the peers of {shared}, who may tell anyone, that this machine has it and where"
             )
         }
+        Action::Lan => format!(
+            "look for peers of {model} on the network at hand, and let anyone there who has the manifest find what you publish"
+        ),
+        Action::Dht => format!(
+            "ask the public DHT of BitTorrent for peers of {model}, and let anyone who has the manifest see there where you publish it"
+        ),
+        Action::Map => "have the router let others in at one port, while something is shared".to_owned(),
     }
 }
 

@@ -147,6 +147,7 @@ impl Seeder {
             manifest: self.manifest.clone(),
             publish: false,
             members: Vec::new(),
+            earlier: Vec::new(),
             session: SessionSettings {
                 reports,
                 limits: SessionLimits { up: vec![RateLimit::new(Some(RATE))], ..SessionLimits::default() },

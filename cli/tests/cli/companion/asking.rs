@@ -142,13 +142,16 @@ fn used_up_grant_asks_its_user_and_dials_for_no_manifest() {
         let words = ["consent", "grant", action, "--model", "./a.minimodel", "--consent", action];
         bob.home.run(words.iter().chain(quota)).exits(0);
     }
-    let first = fetch(&bob, &alice, &offer, &[]);
+    // A whole chunk first, which leaves nothing; the short last one would leave enough for another.
+    let in_order = ["--order", "sequential"];
+    let first = fetch(&bob, &alice, &offer, &in_order);
     let is_spent = |fetch: &serde_json::Value| fetch["state"] == "waiting" && fetch["cause"] == "quota";
     let spent = bob.transfer_when(first, "spent", is_spent);
     assert_eq!(spent["question"]["needs"], serde_json::json!(["fetch", "import"]));
     // In another folder, and where the companion knows the manifest already.
     for out in ["other", "models"] {
-        let refused = bob.home.run(["fetch", "--offer", &offer, "--out", out]).exits(5);
+        let refused =
+            bob.home.run(["fetch", "--offer", &offer, "--out", out].iter().chain(&in_order)).exits(5);
         assert!(refused.stderr.contains("nothing was dialed"), "{}", refused.stderr);
         assert!(!refused.stderr.contains("asks for the manifest"), "{}", refused.stderr);
         assert!(only(&bob) == first && is_spent(&bob.transfer(first)));

@@ -62,7 +62,7 @@ fn interface_asks_before_share_and_fetch_and_waits_for_answer() {
     assert_eq!((&share["state"], &share["cause"]), (&"asking".into(), &"consent-missing".into()));
     assert_eq!(
         (&share["question"]["needs"], &share["question"]["may"]),
-        (&json!(["serve"]), &json!(["publish"]))
+        (&json!(["serve"]), &json!(["publish", "lan", "dht", "map"]))
     );
     let size = format!("{} bytes", alice.home.read("a.slm").len());
     let file = alice.home.path("a.slm").display().to_string();

@@ -70,8 +70,10 @@ fn a_quota_of_a_grant_is_not_passed_by_three_fetches_at_once() {
         let grant = events(&listed.stdout, "grant").find(|grant| grant["action"] == "fetch").unwrap();
         grant["used_bytes"].as_u64().unwrap()
     };
+    // A fetch is held back for a moment as well while others have chunks under way that would fill the quota.
+    bob.until("less of the quota than a chunk", || used() > MOST - CHUNK);
     bob.until("the last pictures of the fetches", || moved(&bob).1 >= used());
-    assert!((MOST - CHUNK + 1..=MOST).contains(&used()), "{}", used());
+    assert!(used() <= MOST, "{}", used());
     assert_eq!(moved(&bob).1, used());
     // Under a new grant all fetches complete.
     bob.home.say("consent grant fetch --consent fetch").exits(0);

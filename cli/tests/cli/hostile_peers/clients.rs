@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::conformance;
 use super::page::Page;
-use super::{Expected, Faults, Fetcher, blame, each_trick, is_calm, model, of_frames, publisher, runtime};
+use super::{Expected, Faults, Fetcher, all_hold, blame, is_calm, model, of_frames, publisher, runtime};
 use crate::home::Home;
 use crate::process::Running;
 
@@ -73,84 +73,9 @@ fn expected(trick: Trick) -> Option<Expected> {
     Some(Expected { ended, blame })
 }
 
-each_trick! {
-    truncated_frame: TruncatedFrame,
-    oversized_length: OversizedLength,
-    unknown_frame: UnknownFrame,
-    ignorable_frames: IgnorableFrames,
-    other_version: OtherVersion,
-    other_alpn: OtherAlpn,
-    early_request: EarlyRequest,
-    early_question: EarlyQuestion,
-    ignorable_first: IgnorableFirst,
-    other_artifact: OtherArtifact,
-    other_license: OtherLicense,
-    other_evidence: OtherEvidence,
-    other_swarm: OtherSwarm,
-    other_layout: OtherLayout,
-    no_direction: NoDirection,
-    unknown_consent: UnknownConsent,
-    later_hello: LaterHello,
-    second_bitfield: SecondBitfield,
-    later_question: LaterQuestion,
-    foreign_question: ForeignQuestion,
-    more_than_question: MoreThanQuestion,
-    question_then_chunk: QuestionThenChunk,
-    second_hello: SecondHello,
-    have_before_bitfield: HaveBeforeBitfield,
-    chunk_on_control: ChunkOnControl,
-    finished_control: FinishedControl,
-    reset_control: ResetControl,
-    stopped_control: StoppedControl,
-    trailing_bytes: TrailingBytes,
-    second_spelling: SecondSpelling,
-    unknown_request: UnknownRequest,
-    long_request: LongRequest,
-    index_overflow: IndexOverflow,
-    range_overflow: RangeOverflow,
-    control_flood: ControlFlood,
-    have_storm: HaveStorm,
-    weak_key: WeakKey,
-    early_data: EarlyData,
-    reset_requests: ResetRequests,
-    fragments: Fragments,
-    past_window: PastWindow,
-    empty_bits: EmptyBits,
-    empty_have: EmptyHave,
-    empty_peers: EmptyPeers,
-    dont_have_past_end: DontHavePastEnd,
-    unknown_bye: UnknownBye,
-    leaves: Leaves,
-    reserved_flood: ReservedFlood,
-    short_request: ShortRequest,
-    leaves_of_nothing: LeavesOfNothing,
-    many_leaves: ManyLeaves,
-    many_manifests: ManyManifests,
-    foreign_offer: ForeignOffer,
-    no_offer: NoOffer,
-    comes_back: ComesBack,
-    twice: Twice,
-    beside: Beside,
-    spare_bits: SpareBits,
-    other_bitfield: OtherBitfield,
-    huge_bitfield: HugeBitfield,
-    have_past_end: HavePastEnd,
-    uni_stream: UniStream,
-    many_streams: ManyStreams,
-    ask_flood: AskFlood,
-    same_chunk: SameChunk,
-    stream_churn: StreamChurn,
-    never_reads: NeverReads,
-    silent: Silent,
-    no_bitfield: NoBitfield,
-    no_hello: NoHello,
-    endless_request: EndlessRequest,
-    no_certificate: NoCertificate,
-    other_scheme: OtherScheme,
-    tls_1_2: Tls12,
-    forged_offer: ForgedOffer,
-    hostile_reason: HostileReason,
-    hostile_name: HostileName,
+#[test]
+fn every_trick_is_answered_as_the_page_says() {
+    all_hold(&play());
 }
 
 /// Plays all tricks at one seeder, with an honest fetcher beside them, and returns the fault of each that has one.

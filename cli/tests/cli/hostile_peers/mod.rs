@@ -1,13 +1,13 @@
 //! Peers that break one rule each, on real sockets, against the real binary: what the binary answers, which peer it
 //! blames, and that an honest transfer beside them ends as without them. The peers are those of the crate `hostile`.
 
-pub(crate) mod clients;
-mod conformance;
+mod clients;
+pub(crate) mod conformance;
 mod crowd;
 mod identity;
 mod idle;
 mod page;
-pub(crate) mod servers;
+mod servers;
 mod siege;
 
 use std::collections::BTreeMap;
@@ -23,27 +23,13 @@ use crate::process::{Running, events};
 /// What was wrong with the answer to each trick, if anything.
 type Faults = BTreeMap<Trick, Result<(), String>>;
 
-/// Makes a test of each trick. The tricks are played together, by the module's `play`, when the first of the tests runs.
-macro_rules! each_trick {
-    ($($name:ident: $trick:ident,)*) => {
-        /// The tests and their tricks.
-        pub(crate) const PLAYED: &[(&str, Trick)] = &[$((stringify!($name), Trick::$trick),)*];
-
-        $(
-            #[test]
-            fn $name() {
-                match PLAY.get(&Trick::$trick) {
-                    Some(Ok(())) => {}
-                    Some(Err(fault)) => panic!("{fault}"),
-                    None => panic!("it was not played"),
-                }
-            }
-        )*
-
-        static PLAY: std::sync::LazyLock<Faults> = std::sync::LazyLock::new(play);
-    };
+/// Fails with all faults of the tricks that were played together.
+#[track_caller]
+fn all_hold(faults: &Faults) {
+    let faults: Vec<&str> =
+        faults.values().filter_map(|fault| fault.as_ref().err()).map(String::as_str).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
-use each_trick;
 
 /// The smallest chunk size of the format: many chunks in a small file.
 const CHUNK: &str = "16KiB";

@@ -4,7 +4,7 @@ use minimodel_hostile::{Ended, Seen, Server, Side, Trick};
 
 use super::conformance;
 use super::page::Page;
-use super::{Expected, Faults, Fetcher, blame, each_trick, is_calm, model, of_frames, publisher, runtime};
+use super::{Expected, Faults, Fetcher, all_hold, blame, is_calm, model, of_frames, publisher, runtime};
 use crate::home::Home;
 use crate::process::{Running, events};
 
@@ -40,68 +40,9 @@ fn expected(trick: Trick) -> Option<Expected> {
     Some(Expected { ended, blame })
 }
 
-each_trick! {
-    truncated_frame: TruncatedFrame,
-    oversized_length: OversizedLength,
-    unknown_frame: UnknownFrame,
-    other_version: OtherVersion,
-    other_artifact: OtherArtifact,
-    other_license: OtherLicense,
-    other_evidence: OtherEvidence,
-    other_swarm: OtherSwarm,
-    other_layout: OtherLayout,
-    no_direction: NoDirection,
-    unknown_consent: UnknownConsent,
-    later_hello: LaterHello,
-    second_bitfield: SecondBitfield,
-    question: Question,
-    second_hello: SecondHello,
-    have_before_bitfield: HaveBeforeBitfield,
-    chunk_on_control: ChunkOnControl,
-    finished_control: FinishedControl,
-    reset_control: ResetControl,
-    stopped_control: StoppedControl,
-    trailing_bytes: TrailingBytes,
-    second_spelling: SecondSpelling,
-    control_flood: ControlFlood,
-    have_storm: HaveStorm,
-    empty_bits: EmptyBits,
-    empty_have: EmptyHave,
-    empty_peers: EmptyPeers,
-    dont_have_past_end: DontHavePastEnd,
-    unpermitted_interest: UnpermittedInterest,
-    unknown_bye: UnknownBye,
-    leaves: Leaves,
-    reserved_flood: ReservedFlood,
-    spare_bits: SpareBits,
-    other_bitfield: OtherBitfield,
-    huge_bitfield: HugeBitfield,
-    have_past_end: HavePastEnd,
-    uni_stream: UniStream,
-    opens_stream: OpensStream,
-    no_bitfield: NoBitfield,
-    other_scheme: OtherScheme,
-    hostile_reason: HostileReason,
-    hostile_name: HostileName,
-    bad_bytes: BadBytes,
-    bad_proof: BadProof,
-    other_index: OtherIndex,
-    short_proof: ShortProof,
-    long_proof: LongProof,
-    short_chunk: ShortChunk,
-    long_chunk: LongChunk,
-    short_body: ShortBody,
-    long_body: LongBody,
-    empty_answer: EmptyAnswer,
-    short_head: ShortHead,
-    refuses: Refuses,
-    chokes: Chokes,
-    mute: Mute,
-    trickle: Trickle,
-    breaks_off: BreaksOff,
-    reset_answers: ResetAnswers,
-    stops_requests: StopsRequests,
-    other_key: OtherKey,
+#[test]
+fn every_trick_is_answered_as_the_page_says() {
+    all_hold(&play());
 }
 
 /// Has a fetcher dial a server for each trick and an honest seeder, and returns the fault of each trick that has one.

@@ -46,6 +46,7 @@ impl Stranger {
                     manifest,
                     publish: false,
                     members: Vec::new(),
+                    earlier: Vec::new(),
                     session: SessionSettings {
                         offer: Some(offer),
                         ..SessionSettings::new(software, 1, now())

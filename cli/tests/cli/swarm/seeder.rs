@@ -77,6 +77,7 @@ impl Seeder {
                     manifest,
                     publish: false,
                     members: Vec::new(),
+                    earlier: Vec::new(),
                     session: SessionSettings {
                         limits: SessionLimits {
                             up: vec![RateLimit::new(up_rate)],

@@ -103,7 +103,7 @@ fn batch_grants_and_revocations_stop_whole_at_one_bad_entry() {
     // In one call, `publish` needs a `serve` before it, not after it.
     let of = |action| NewGrant { model: Some(swarm(1)), ..new_grant(&[action]) };
     let too_soon = book.grant_all(&[of(Action::Publish), of(Action::Serve)], NOW).unwrap_err();
-    assert!(matches!(too_soon, ConsentError::NotAGrant(NotAGrant::PublishAlone)), "{too_soon}");
+    assert!(matches!(too_soon, ConsentError::NotAGrant(NotAGrant::Alone { .. })), "{too_soon}");
     *many.last_mut().unwrap() = of(Action::Publish);
     many.insert(0, of(Action::Serve));
     let numbers = book.grant_all(&many, NOW).unwrap();

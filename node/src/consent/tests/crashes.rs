@@ -258,7 +258,7 @@ fn what_cannot_be_granted_says_why_and_leaves_no_line() {
     book.grant(&of(&[Publish], Some(1)), NOW).unwrap();
     for wider in [None, Some(2)] {
         let refused = book.grant(&of(&[Publish], wider), NOW);
-        assert!(matches!(refused, Err(ConsentError::NotAGrant(NotAGrant::PublishAlone))), "{wider:?}");
+        assert!(matches!(refused, Err(ConsentError::NotAGrant(NotAGrant::Alone { .. }))), "{wider:?}");
     }
     book.revoke(1, "flag", NOW).unwrap();
     assert!(book.grant(&of(&[Publish], Some(1)), NOW).is_err());

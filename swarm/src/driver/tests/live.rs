@@ -34,7 +34,7 @@ impl Live {
             .push(rate_limit.clone());
         inputs.config.controls = controls.clone();
         let (controls, receiver) = watch::channel(controls);
-        inputs.controls = receiver;
+        inputs.outside.controls = receiver;
         let session = Session::new(&node, inputs).unwrap();
         Self { node, key, session, controls, rate_limit, reports }
     }

@@ -4,6 +4,7 @@ mod busy;
 mod clock;
 mod dial;
 mod idle;
+mod knock;
 mod last;
 mod live;
 mod meeting;
@@ -25,7 +26,10 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::chunk_maps::chunk_maps;
+use super::door::Knocks;
+use super::found_peers::found_peers;
 use super::messages::SessionEvent;
+use super::outside::Outside;
 use super::session::{Session, SessionInputs};
 use super::settings::SessionLimits;
 use super::sink::ChunkSink;
@@ -109,10 +113,14 @@ impl Memory {
             follow: None,
             root,
             manifest_text: Bytes::from_static(b"a manifest"),
-            controls: steady(Controls::default()),
+            outside: Outside {
+                controls: steady(Controls::default()),
+                chunk_maps: chunk_maps().1,
+                found: found_peers().1,
+            },
+            knocks: Knocks::default(),
             limits: SessionLimits::default(),
             reports: mpsc::channel(1).0,
-            chunk_maps: chunk_maps().1,
         }
     }
 }

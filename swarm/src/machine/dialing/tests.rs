@@ -1,11 +1,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::super::events::Input;
+use super::super::events::{Conn, Input};
+use super::super::found::{Found, Way};
 use super::super::harness::{Harness, SEED, TAKE, all, having, id, offer, offer_at};
 use super::*;
 use bytes::Bytes;
 use minimodel_wire::{Bitfield, Frame};
+
+mod found;
 
 const LATE: u64 = 1_000_000;
 
@@ -206,6 +209,23 @@ fn failed_address_counts_even_if_another_reached_the_peer() {
             harness.connect_from(n.into(), n, [9, 9, 9, 9], true);
             harness.tell(Input::Closed { conn: super::super::events::Conn(n.into()), code: None });
         }
+        harness.said();
+    }
+    assert!((2..=16).contains(&victim), "{victim}");
+}
+
+// Rows: H4, H14
+#[test]
+fn connection_elsewhere_takes_no_dial_of_an_address_back() {
+    let mut harness = with_a_member();
+    let mut victim = 0;
+    for n in 120..220 {
+        pass_on(&mut harness, &[offer_at(n, VICTIM, LATE)]);
+        harness.wait(Duration::from_secs(2));
+        victim += dials(&mut harness).len();
+        // A member introduced it meanwhile.
+        harness.connect_from(n.into(), n, [9, 9, 9, 9], true);
+        harness.tell(Input::Closed { conn: Conn(n.into()), code: None });
         harness.said();
     }
     assert!((2..=16).contains(&victim), "{victim}");

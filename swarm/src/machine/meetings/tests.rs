@@ -1,7 +1,9 @@
-use minimodel_wire::{Bitfield, CloseCode};
+use minimodel_wire::{Bitfield, CloseCode, NoMeeting};
 
 use super::super::events::Input;
 use super::super::harness::{CHUNKS, Harness, SEED, TAKE, all, having, id, offer_at};
+use super::super::meeting_bounds::{AT_AN_ADDRESS, UNASKED_BY_A_NETWORK};
+use super::super::user_controls::Controls;
 use super::*;
 
 const PUBLIC: [u8; 4] = [8, 8, 4, 4];
@@ -34,9 +36,13 @@ fn asked(harness: &mut Harness) -> Vec<u64> {
     harness.said().into_iter().filter_map(question).collect()
 }
 
+fn nothing_came(by: PeerId) -> NotMet {
+    NotMet::NothingCame(Attempt { by, ours: Sent::default(), theirs: Nat::Varies })
+}
+
 fn meeting(peer: u8, address: &str) -> Meeting {
     let address = address.parse().unwrap();
-    Meeting { peer: id(peer), address, offered_port: 0, answers: true, delay: 20 }
+    Meeting { peer: id(peer), address, offered_port: 0, answers: true, delay: 20, nat: Nat::Varies }
 }
 
 /// The addresses at which peers are met, since the last call.
@@ -105,22 +111,14 @@ fn four_members_are_asked_one_after_the_other_and_then_none() {
 }
 
 #[test]
-fn peer_that_will_not_be_found_is_not_asked_for_elsewhere() {
-    let mut harness = fetch(3);
-    harness.wait(seconds(1));
-    harness.said();
-    refuse(&mut harness, 1, NoMeeting::NotWilling);
-    assert_eq!(harness.events(), [Event::NotMet { peer: id(9), why: NotMet::NotWilling }]);
-    let mut fails_until_asked = || {
-        (0..20)
-            .take_while(|_| {
-                harness.tell(Input::DialFailed { peer: id(9), wrong_key: None, code: None });
-                harness.wait(MAY_COME);
-                asked(&mut harness).is_empty()
-            })
-            .count()
-    };
-    assert!(fails_until_asked() >= 9, "a no stands for ten minutes");
+fn member_that_is_ready_while_the_dial_is_silent_is_asked() {
+    let mut harness = Harness::new(all(), having([0]));
+    harness.tell(Input::Source(offer_at(9, SEEN, 1_000_000)));
+    harness.wait(seconds(2));
+    assert_eq!(asked(&mut harness), [0; 0], "no member is connected");
+    harness.join(1, all(), having([1]));
+    harness.wait(LOOKS_AGAIN);
+    assert_eq!(asked(&mut harness), [1]);
 }
 
 #[test]
@@ -133,8 +131,8 @@ fn second_meeting_follows_after_a_minute_without_a_dial_between() {
         harness.wait(seconds(5));
         harness.tell(Input::DialFailed { peer: id(9), wrong_key: None, code: None });
         harness.said();
-        harness.tell(Input::MeetingEnded { peer: id(9), by: id(1) });
-        assert_eq!(harness.events()[..1], [Event::NotMet { peer: id(9), why: NotMet::NothingCame }]);
+        harness.tell(Input::MeetingEnded { peer: id(9), by: id(1), sent: Sent::default() });
+        assert_eq!(harness.events()[..1], [Event::NotMet { peer: id(9), why: nothing_came(id(1)) }]);
     };
     harness.wait(seconds(1));
     meets(&mut harness);
@@ -172,9 +170,20 @@ fn who_is_met_for_others_is_one_that_may_come_and_is_not_here() {
     assert_eq!(told(publishes, &joined, meeting(9, SEEN)), [""; 0]);
     let closed = |harness: &mut Harness| {
         let allow = Some([id(1)].into());
-        harness.tell(Input::Controls(super::super::Controls { allow, ..Default::default() }));
+        harness.tell(Input::Controls(Controls { allow, ..Controls::default() }));
     };
     assert_eq!(told(publishes, &closed, meeting(9, SEEN)), [""; 0]);
+    let kept_away = |harness: &mut Harness| {
+        let now = harness.now;
+        harness.machine.standings.of(id(9), now).shut_out(now);
+    };
+    assert_eq!(told(publishes, &kept_away, meeting(9, SEEN)), [""; 0]);
+    // It would be dialed: a session that fetches dials its sources alone, and one that only serves whom it lets in.
+    let no_source = |harness: &mut Harness| {
+        harness.tell(Input::Controls(Controls { sources: Some([].into()), ..Controls::default() }));
+    };
+    assert_eq!(told(all(), &no_source, meeting(9, SEEN)), [""; 0]);
+    assert_eq!(told(publishes, &no_source, meeting(9, SEEN)), [SEEN]);
     // One that only fetches is met by nobody else's wish.
     assert_eq!(told(TAKE | Consent::PUBLISH, &|_| {}, meeting(9, SEEN)), [""; 0]);
 }
@@ -188,13 +197,13 @@ fn meetings_for_others_are_few_for_each_address_and_in_all() {
         harness.said();
         harness.frame(1, Frame::Meet(meeting(n, address)));
         let met = met(&mut harness).len();
-        harness.tell(Input::MeetingEnded { peer: id(n), by: id(1) });
+        harness.tell(Input::MeetingEnded { peer: id(n), by: id(1), sent: Sent::default() });
         met
     };
     let at_one: usize = (10..20).map(|n| told(n, SEEN)).sum();
     assert_eq!(at_one, AT_AN_ADDRESS as usize);
     let others: usize = (20..60).map(|n| told(n, &format!("7.7.{n}.7:1"))).sum();
-    assert!(others + at_one <= OF_OTHERS as usize, "{others}");
+    assert_eq!(others + at_one, UNASKED_BY_A_NETWORK as usize);
     let mut harness = Harness::new(SEED | Consent::PUBLISH, Bitfield::full(CHUNKS));
     harness.join_from(1, PUBLIC, all(), having([]));
     let mut to_a_network = 0;
@@ -202,7 +211,7 @@ fn meetings_for_others_are_few_for_each_address_and_in_all() {
         harness.said();
         harness.frame(1, Frame::Meet(meeting(n, &format!("7.7.7.{n}:1"))));
         to_a_network += met(&mut harness).len();
-        harness.tell(Input::MeetingEnded { peer: id(n), by: id(1) });
+        harness.tell(Input::MeetingEnded { peer: id(n), by: id(1), sent: Sent::default() });
         harness.wait(seconds(15));
     }
     // An hour's worth for one network, as for passed-on offers.
@@ -251,7 +260,7 @@ fn false_words_of_one_member_leave_the_meeting_of_another() {
     harness.frame(1, Frame::Meet(meeting(9, SEEN)));
     assert_eq!(met(&mut harness), [SEEN]);
     // Its meeting ends first, and is not that of the member that was asked.
-    harness.tell(Input::MeetingEnded { peer: id(9), by: id(2) });
+    harness.tell(Input::MeetingEnded { peer: id(9), by: id(2), sent: Sent::default() });
     assert_eq!(harness.events(), []);
     harness.connect(9, 9, true);
     assert!(harness.events().contains(&Event::Met { peer: id(9), by: id(1) }));
@@ -266,8 +275,41 @@ fn member_whose_word_led_to_nothing_is_asked_last_next_time() {
     harness.said();
     harness.wait(seconds(5));
     harness.tell(Input::DialFailed { peer: id(9), wrong_key: None, code: None });
-    harness.tell(Input::MeetingEnded { peer: id(9), by: id(1) });
+    harness.tell(Input::MeetingEnded { peer: id(9), by: id(1), sent: Sent::default() });
     harness.said();
     harness.wait(SECOND_AFTER + seconds(1));
     assert_eq!(asked(&mut harness), [2]);
+}
+
+// Rows: H14
+#[test]
+fn nobody_is_asked_for_our_own_key_though_it_is_dialed() {
+    let mut harness = Harness::new(all(), having([]));
+    harness.join_from(1, PUBLIC, all(), Bitfield::full(CHUNKS));
+    harness.tell(Input::Source(offer_at(100, SEEN, 10_000)));
+    harness.wait(seconds(10));
+    let said = harness.said();
+    assert!(said.iter().any(|output| matches!(output, Output::Dial { .. })));
+    assert!(!said.iter().any(|output| matches!(output, Output::Send { frame: Frame::Introduce { .. }, .. })));
+}
+
+// Rows: H14
+#[test]
+fn packets_at_a_stranger_s_stay_counted_if_the_key_is_elsewhere() {
+    let met_of_100 = |comes_from: [u8; 4]| {
+        let mut harness = Harness::new(SEED | Consent::PUBLISH, Bitfield::full(CHUNKS));
+        harness.join_from(1, PUBLIC, all(), having([]));
+        let mut count = 0;
+        for n in 110..210 {
+            harness.said();
+            harness.frame(1, Frame::Meet(meeting(n, &format!("7.7.7.7:{n}"))));
+            count += met(&mut harness).len();
+            harness.connect_from(9, n, comes_from, false);
+            harness.tell(Input::Closed { conn: Conn(9), code: None });
+            harness.wait(seconds(30));
+        }
+        count
+    };
+    assert_eq!(met_of_100([9, 9, 9, 9]), 16);
+    assert!(met_of_100([7, 7, 7, 7]) > 64);
 }

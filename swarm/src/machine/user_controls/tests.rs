@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use minimodel_wire::{Bitfield, CloseCode, Frame, ResetCode};
+use minimodel_wire::{Bitfield, CloseCode, Consent, Frame, ResetCode};
 
 use super::super::events::{Ask, Conn, Event, Input, Output, ServeOutcome};
 use super::super::harness::{CHUNKS, Harness, SEED, TAKE, all, both, having, id, offer};
@@ -96,6 +96,21 @@ fn source_is_dialed_only_while_it_is_on_the_source_list() {
     assert_eq!(harness.closes(), [(7, CloseCode::Done)]);
     harness.wait(Duration::from_secs(120));
     assert_eq!(harness.dialed(), []);
+}
+
+// Rows: I5
+#[test]
+fn share_dials_whom_it_lets_in_whatever_its_list_of_sources() {
+    let mut harness = Harness::new(SEED | Consent::PUBLISH, Bitfield::full(CHUNKS));
+    harness.tell(Input::Controls(Controls { sources: only(&[]), allow: only(&[2]), ..Controls::default() }));
+    for n in [1, 2] {
+        harness.tell(Input::Source(offer(n, [1; 32], LATE)));
+    }
+    harness.wait(Duration::from_secs(120));
+    assert_eq!(harness.dialed(), [id(2)]);
+    harness.connect(2, 2, true);
+    harness.connect(3, 3, true);
+    assert_eq!(harness.closes(), [(3, CloseCode::Done)]);
 }
 
 #[test]

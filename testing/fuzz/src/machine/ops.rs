@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use minimodel_swarm::machine::{
-    Ask, Conn, Input, KeepOutcome, LeavesOutcome, OfferVerdict, QuotaRefusal, Req, RequestFault, ServeOutcome,
+    Ask, Conn, Input, KeepOutcome, LeavesOutcome, OfferVerdict, QuotaRefusal, Req, RequestFault, Sent,
+    ServeOutcome,
 };
 use minimodel_wire::{
-    Bitfield, CloseCode, Frame, ManifestOnly, Meeting, NoMeeting, PROTOCOL_VERSION, ResetCode,
+    Bitfield, CloseCode, Frame, ManifestOnly, Meeting, Nat, NoMeeting, PROTOCOL_VERSION, ResetCode,
 };
 
 use super::{Link, MAX_CONNS, Stage, World};
@@ -103,7 +104,7 @@ impl World {
             Some(n) if how < 128 && self.links.len() < MAX_CONNS => {
                 self.connect(n, how < 64);
             }
-            _ => self.tell(Input::MeetingEnded { peer, by }),
+            _ => self.tell(Input::MeetingEnded { peer, by, sent: Sent::default() }),
         }
     }
 
@@ -130,7 +131,7 @@ impl World {
             }
             15 => Frame::Bye { code: CloseCode::ALL[usize::from(a) % CloseCode::ALL.len()] },
             16 => Frame::Ignored { kind: 0x8000 },
-            17 => Frame::Observed { address: ([203, 0, 113, a], 4433).into() },
+            17 => Frame::Observed { address: ([203, 0, 113, a], 4433).into(), nat: Nat::Same },
             18 => Frame::Introduce { peer: samples::id(a & 7) },
             19 => Frame::NoMeet { peer: samples::id(a & 7), reason: NoMeeting::NotConnected },
             20 => Frame::Meet(Meeting {
@@ -139,6 +140,7 @@ impl World {
                 offered_port: u16::from(a % 3),
                 answers: a.is_multiple_of(2),
                 delay: u16::from(a),
+                nat: Nat::Varies,
             }),
             _ => {
                 let swarm_id = [1 + a % 2; 32];

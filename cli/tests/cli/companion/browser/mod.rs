@@ -45,10 +45,10 @@ fn asked_loopback_alone(browser: &Browser) {
     for entry in browser.log("performance") {
         let message: Value = serde_json::from_str(entry["message"].as_str().unwrap()).unwrap();
         let Some(url) = message["message"]["params"]["request"]["url"].as_str() else { continue };
-        // The first tab of a new profile shows the browser's own page.
+        // The first tab of a new profile shows the browser's own page, parts of which are of the scheme `chrome-untrusted`.
         let host = url.strip_prefix("http://").and_then(|rest| rest.split(['/', ':']).next());
         let is_here = host.is_some_and(|host| host.ends_with(".localhost"))
-            || ["data:", "chrome:"].iter().any(|begin| url.starts_with(begin));
+            || ["data:", "chrome:", "chrome-untrusted:"].iter().any(|begin| url.starts_with(begin));
         assert!(is_here, "{url}");
     }
 }
