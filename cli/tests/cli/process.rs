@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) fn own_host() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    format!("127.{}.{}.{}:0", 64 + process % 128, count / 250 % 250, 1 + count % 250)
+    // Each test may be a process of its own: two numbers of the address are of the process, one counts within it.
+    format!("127.{}.{}.{}:0", 64 + process / 256 % 128, process % 256, 1 + count % 250)
 }
 
 /// Output of a stream so far. NUL marks its end.
