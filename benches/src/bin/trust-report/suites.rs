@@ -64,6 +64,7 @@ fn cargo(line: &str, verbose: bool, figures: &mut Figures) -> anyhow::Result<boo
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut running = Command::new(cargo)
         .args(line.split(' '))
+        .env("MINIMODEL_SOAK", "1")
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -129,7 +129,7 @@ fn busy_stalled_and_interrupted_have_error_block_and_json_error() {
     let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
     let offer = seeder.offer();
     let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
-    let slow = [&["--json"], &line[..], &["--down", "512KiB", "--stall-timeout", "1500ms"]].concat();
+    let slow = [&["--json"], &line[..], &["--down", "64KiB", "--stall-timeout", "4s"]].concat();
     let fetch = Running::start(&mut home.command(&slow));
     wait_for_record(&home, "out");
     told_twice(&home, &line, 11, &format!("process {}", fetch.pid()));

@@ -192,48 +192,55 @@ fn move_away(home: &Home, path: &Path) {
 // Rows: E9, E18
 #[test]
 fn obstacle_appearing_during_fetch_is_named_and_its_hint_works() {
-    let home = stage();
-    let seeder = Running::seed(&home, ["model.minimodel", "model.slm"]);
-    let offer = seeder.offer();
-    let beside = format!("{TARGET}.receipt");
-    for (name, obstacle, more) in [
-        (beside.as_str(), "symlink", &[][..]),
-        (&beside, "directory", &[]),
-        (&beside, "fifo", &[]),
-        (&beside, "hard link", &[]),
+    let theirs = stage();
+    let seeder = Running::seed(&theirs, ["model.minimodel", "model.slm"]);
+    let offer = &seeder.offer();
+    let receipt = &format!("{TARGET}.receipt");
+    let cases = [
+        (receipt.as_str(), "symlink", &[][..]),
+        (receipt, "directory", &[]),
+        (receipt, "fifo", &[]),
+        (receipt, "hard link", &[]),
         (COPY, "dangling", &[]),
         (COPY, "directory", &[]),
         ("../elsewhere", "symlink", &["--receipt", "elsewhere"]),
         ("../elsewhere", "directory", &["--receipt", "elsewhere"]),
-    ] {
-        let line = ["fetch", "model.minimodel", "--peer", &offer, "-o", "out", "--consent", "fetch,import"];
-        let line = [&line[..], more].concat();
-        let fetch = Running::start(&mut home.command([&line[..], &["--down", "256KiB"]].concat()));
-        wait_for_record(&home, "out");
-        let path = home.path("out").join(name);
-        put(&home, obstacle, &path);
-        let ran = fetch.end().exits(13);
-        let file_name = name.trim_start_matches("../");
-        names(&ran, &[file_name, "in place and checked", &format!("out/{TARGET}")]);
-        let told = hint(&ran);
-        for words in ["move", "away", "run the same command again"] {
-            assert!(told.contains(words), "{name} {obstacle}: {words}: {}", ran.stderr);
+    ];
+    std::thread::scope(|scope| {
+        for (name, obstacle, more) in cases {
+            scope.spawn(move || obstacle_appears(offer, name, obstacle, more));
         }
-        assert_eq!(home.read(Path::new("out").join(TARGET)), model(), "{name} {obstacle}");
-        assert_eq!(home.read("precious"), b"not to be touched", "{name} {obstacle}");
-        assert!(!home.path("nowhere").exists() && home.path("out").join(STATE).exists());
-        // The same command alone does not help while the obstacle is there, and reports it again.
-        names(&home.run(&line).exits(13), &[file_name]);
+    });
+}
 
-        move_away(&home, &path);
-        home.run(&line).exits(0);
-        let receipt = if more.is_empty() { home.path("out").join(&beside) } else { home.path("elsewhere") };
-        assert!(fs::read(receipt).unwrap().starts_with(b"receipt."));
-        assert_eq!(home.read(Path::new("out").join(COPY)), manifest().canonical().into_bytes());
-        assert!(!home.path("out").join(STATE).exists());
-        fs::remove_dir_all(home.path("out")).unwrap();
-        let _ = fs::remove_file(home.path("elsewhere"));
+/// One fetch at whose output an obstacle appears while it runs.
+fn obstacle_appears(offer: &str, name: &str, obstacle: &str, more: &[&str]) {
+    let home = stage();
+    let line = ["fetch", "model.minimodel", "--peer", offer, "-o", "out", "--consent", "fetch,import"];
+    let line = [&line[..], more].concat();
+    let fetch = Running::start(&mut home.command([&line[..], &["--down", "256KiB"]].concat()));
+    wait_for_record(&home, "out");
+    let path = home.path("out").join(name);
+    put(&home, obstacle, &path);
+    let ran = fetch.end().exits(13);
+    let file_name = name.trim_start_matches("../");
+    names(&ran, &[file_name, "in place and checked", &format!("out/{TARGET}")]);
+    let told = hint(&ran);
+    for words in ["move", "away", "run the same command again"] {
+        assert!(told.contains(words), "{name} {obstacle}: {words}: {}", ran.stderr);
     }
+    assert_eq!(home.read(Path::new("out").join(TARGET)), model(), "{name} {obstacle}");
+    assert_eq!(home.read("precious"), b"not to be touched", "{name} {obstacle}");
+    assert!(!home.path("nowhere").exists() && home.path("out").join(STATE).exists());
+    // The same command alone does not help while the obstacle is there, and reports it again.
+    names(&home.run(&line).exits(13), &[file_name]);
+
+    move_away(&home, &path);
+    home.run(&line).exits(0);
+    let receipt = if more.is_empty() { format!("out/{TARGET}.receipt") } else { "elsewhere".to_owned() };
+    assert!(home.read(receipt).starts_with(b"receipt."));
+    assert_eq!(home.read(Path::new("out").join(COPY)), manifest().canonical().into_bytes());
+    assert!(!home.path("out").join(STATE).exists());
 }
 
 /// Moves a link to the user's file in and out of each name while real fetches run, thousands of times.

@@ -59,7 +59,7 @@ fn no_model_byte(home: &Home) {
 
 // Rows: H4, B21
 #[test]
-fn fetch_reports_silent_peer_in_5_s_and_sends_few_datagrams() {
+fn fetch_reports_silent_peer_and_sends_it_few_datagrams() {
     let (home, listener) = (stage(), Listener::new());
     let offer = listener.offer(manifest().swarm_id());
     let line =
@@ -70,12 +70,9 @@ fn fetch_reports_silent_peer_in_5_s_and_sends_few_datagrams() {
         assert!(Instant::now() < until, "nobody was dialed");
         std::thread::sleep(Duration::from_millis(5));
     }
-    let begun = Instant::now();
+    // How soon it is reported is tested with a paused clock, in `swarm/src/driver/tests/dial.rs`.
     let told = fetching.wait_for_event("peer-unreachable");
-    let took = begun.elapsed();
     assert_eq!((&told["peer"], &told["tries"]), (&peer_id(&stranger()).into(), &1.into()));
-    // Half a second more, for a busy machine; the first attempt used to take ten seconds.
-    assert!(took < Duration::from_millis(5_500), "told after {took:?}");
     // The first datagram was read above, and the next attempt may have begun.
     let datagrams = std::iter::repeat_with(|| listener.was_dialed()).take_while(|&came| came).count();
     assert!(datagrams <= 10, "{datagrams} datagrams");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use minimodel_skipped::walk;
 use rustix::process::Signal;
 
 use super::killed::Random;
@@ -10,8 +11,8 @@ use super::killing::{SIDE_BY_SIDE, Toll, Victim};
 use super::model::Model;
 use super::seeder::Seeder;
 
-/// Default number of kills; `MINIMODEL_KILLS` sets another.
-const KILLS: u64 = 160;
+/// Number of kills in a soak, and in any other run; `MINIMODEL_KILLS` sets another.
+const KILLS: (u64, u64) = (160, 32);
 /// Most kills of one import: a seeder sends each chunk to one key a few times only.
 const KILLS_AN_IMPORT: u64 = 6;
 /// Upload rate in bytes a second, low enough that a transfer can be killed in the middle.
@@ -20,7 +21,8 @@ const RATE: u64 = 3 << 20;
 // Rows: E1, E12, E18, G2
 #[test]
 fn randomly_killed_fetch_keeps_recorded_chunks_and_no_bad_ones() {
-    let kills = std::env::var("MINIMODEL_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    let kills =
+        std::env::var("MINIMODEL_KILLS").map_or(walk(KILLS.0, KILLS.1), |kills| kills.parse().unwrap());
     let seed = Random::new().0;
     println!("MINIMODEL_TEST_SEED={seed}");
     let model = Model::in_chunks("512KiB", "16KiB");

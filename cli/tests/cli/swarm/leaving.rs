@@ -69,8 +69,8 @@ fn fetch_whose_only_seeder_leaves_exits_7_and_resumes_later() {
 fn a_seeder_that_takes_seconds_for_a_chunk_is_slow_and_not_gone() {
     let model = Model::in_chunks("500KiB", "512KiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
-    let seeder = seed_at(&model, &home, &own_host(), "112KiB");
-    fetcher.run(&[&seeder.offer()], &["--stall-timeout", "1500ms"]).exits(0);
+    let seeder = seed_at(&model, &home, &own_host(), "64KiB");
+    fetcher.run(&[&seeder.offer()], &["--stall-timeout", "4s"]).exits(0);
     fetcher.has_it_all();
 }
 
@@ -80,8 +80,7 @@ fn own_download_limit_strikes_no_peer_for_silence() {
     let model = Model::in_chunks("2MiB", "2MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     let seeder = seed_at(&model, &home, &own_host(), "1GiB");
-    let ran =
-        fetcher.run(&[&seeder.offer()], &["--stall-timeout", "1500ms", "--down", "512KiB", "-v"]).exits(0);
+    let ran = fetcher.run(&[&seeder.offer()], &["--stall-timeout", "4s", "--down", "320KiB", "-v"]).exits(0);
     assert!(!ran.stderr.contains("struck") && !ran.stderr.contains("did not finish"), "{}", ran.stderr);
     fetcher.has_it_all();
 }

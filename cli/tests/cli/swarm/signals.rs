@@ -11,11 +11,12 @@ use super::seeder::Seeder;
 use crate::home::Home;
 use crate::process::{Running, event, own_host, terminal};
 
-const SOON: Duration = Duration::from_secs(2);
+/// Five times the limit of G-11, which `phases` measures.
+const SOON: Duration = Duration::from_secs(10);
 
 // Rows: G1
 #[test]
-fn sigint_or_sigterm_ends_fetch_in_2_s_and_loses_no_chunk() {
+fn sigint_or_sigterm_ends_fetch_soon_and_loses_no_chunk() {
     let model = Model::of("24MiB");
     let fetcher = Fetcher::of(&model);
     let mut before = BTreeSet::new();
@@ -47,7 +48,7 @@ fn sigint_or_sigterm_ends_fetch_in_2_s_and_loses_no_chunk() {
 
 // Rows: G1
 #[test]
-fn sigint_or_sigterm_ends_seeder_in_2_s_and_fetcher_goes_on() {
+fn sigint_or_sigterm_ends_seeder_soon_and_fetcher_goes_on() {
     let model = Model::of("24MiB");
     let (home, fetcher) = (Home::new(), Fetcher::of(&model));
     // Slow until the last seeder, so that the fetch is not over before a signal.

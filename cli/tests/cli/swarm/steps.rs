@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use minimodel_skipped::walk;
+
+use super::killed::Random;
 use super::killing::{SIDE_BY_SIDE, Toll, Victim};
 use super::model::Model;
 use super::seeder::Seeder;
@@ -16,14 +19,17 @@ use crate::process::Running;
 const KILL_AT: &str = "MINIMODEL_KILL_AT";
 
 /// Calls `killed_at` with `1`, `2`, ... or `1+`, `2+`, ... side by side until it returns `false`, since that run
-/// survived. Returns the number of killed runs.
+/// survived. Returns the number of steps before it. Outside of a soak only every fourth step is taken, from a random one on.
+#[expect(clippy::print_stdout, reason = "a seed to run it again with")]
 fn enumerate(suffix: &str, killed_at: impl Fn(&str) -> bool + Sync) -> u64 {
-    let (next, survivor) = (AtomicU64::new(1), AtomicU64::new(u64::MAX));
+    let (stride, mut random) = (walk(1, 4), Random::new());
+    println!("MINIMODEL_TEST_SEED={}", random.0);
+    let (next, survivor) = (AtomicU64::new(1 + random.below(stride)), AtomicU64::new(u64::MAX));
     std::thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
             scope.spawn(|| {
                 loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    let n = next.fetch_add(stride, Ordering::Relaxed);
                     if n > survivor.load(Ordering::Relaxed) {
                         return;
                     }

@@ -7,8 +7,9 @@ use minimodel_hostile::crowd::{Crowd, PATIENCE, Reception, fall_silent, receive}
 use minimodel_hostile::{Ended, Target};
 use rustix::process::Signal;
 
-use super::{Fetcher, is_calm, model, publisher, runtime};
+use crate::alone;
 use crate::home::Home;
+use crate::honest::{Fetcher, is_calm, model, publisher, runtime};
 use crate::process::Running;
 
 /// Most half-open handshakes of one address, and of unproven addresses together.
@@ -27,6 +28,7 @@ fn host(n: u8) -> IpAddr {
 // Rows: B16, B21
 #[test]
 fn newcomers_prove_address_in_a_crowd_that_gives_way_to_them() {
+    let _alone = alone();
     let publisher = publisher("200KiB");
     let (home, runtime) = (Home::new(), runtime());
     let paths = [publisher.path("model.minimodel"), publisher.path("model.slm")];
@@ -95,6 +97,7 @@ fn sum(crowds: &[Crowd], of: impl Fn(&Crowd) -> usize) -> usize {
 // Rows: G1
 #[test]
 fn the_goodbye_gets_out_although_all_that_may_be_under_way_is() {
+    let _alone = alone();
     let publisher = publisher("24MiB");
     let (home, runtime, model) = (Home::new(), runtime(), model(&publisher));
     let paths = [publisher.path("model.minimodel"), publisher.path("model.slm")];

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use minimodel_hostile::siege::occupation::{self, Habit, Occupation};
 use minimodel_hostile::siege::{Plan, run};
+use minimodel_skipped::walk;
 
-use super::{Fetcher, is_calm, model, publisher, runtime};
+use crate::alone;
 use crate::home::{Home, MINIMODEL};
+use crate::honest::{Fetcher, is_calm, model, publisher, runtime};
 use crate::process::Running;
 use minimodel_hostile::{Identity, Model, Target, Trick, attack};
 
@@ -62,6 +64,7 @@ const MOST_GROWTH: u64 = 128;
 // Rows: F1, B16
 #[test]
 fn honest_fetch_and_memory_bound_survive_256_hostile_peers() {
+    let _alone = alone();
     let plan = Plan {
         minimodel: MINIMODEL.into(),
         connections: 256,
@@ -79,6 +82,7 @@ fn honest_fetch_and_memory_bound_survive_256_hostile_peers() {
 // Rows: F2, F3, F6
 #[test]
 fn hostile_connections_leave_no_open_file_or_thread_in_seeder() {
+    let _alone = alone();
     /// One of each before the first count, so that descriptors and threads that are created once exist by then.
     const TRICKS: &[Trick] =
         &[Trick::IgnorableFrames, Trick::SecondHello, Trick::StreamChurn, Trick::UniStream];
@@ -98,13 +102,15 @@ fn hostile_connections_leave_no_open_file_or_thread_in_seeder() {
 // Rows: H2, B18
 #[test]
 fn keys_that_churn_or_read_slowly_do_not_keep_a_newcomer_out() {
+    let _alone = alone();
     let Besieged { publisher, _home, seeder, model, target } = Besieged::new();
     let seconds = Duration::from_secs;
-    for (habit, hosts, stay) in [
+    let habits = [
         (Habit::Idle, &[2][..], seconds(6)),
         (Habit::Mute, &[2][..], seconds(18)),
         (Habit::Slow, &[2, 5, 6, 7][..], seconds(18)),
-    ] {
+    ];
+    for (habit, hosts, stay) in habits.into_iter().take(walk(3, 1)) {
         let from = hosts.iter().map(|&n| Ipv4Addr::new(127, 0, 0, n).into()).collect();
         let occupation =
             Occupation::lay(occupation::Plan { target, model: model.clone(), from, tasks: 90, stay, habit });
@@ -138,6 +144,7 @@ fn most_memory(pid: u32) -> u64 {
 // Rows: A12, I6
 #[test]
 fn data_beyond_windows_or_in_fragments_is_not_held_in_memory() {
+    let _alone = alone();
     /// Peers at once, fewer than the handshakes of one address; then how often each connects.
     const PEERS: usize = 6;
     const ROUNDS: usize = 3;
