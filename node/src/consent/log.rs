@@ -26,8 +26,8 @@ const LOCK_NAME: &str = "consent.lock";
 const SEEN_NAME: &str = "consent.seen";
 const NEW_SEEN_NAME: &str = "consent.seen.new";
 
-/// Longest log, in bytes: room for more than 100,000 consents.
-pub(super) const MAX_BYTES: u64 = 64 << 20;
+/// Longest log, in bytes: room for more than 100,000 consents. A test fills a shorter one.
+pub(super) const MAX_BYTES: u64 = if cfg!(test) { 8 << 20 } else { 64 << 20 };
 
 /// Part of [`MAX_BYTES`] that is reserved for revocations: room for more than 10,000.
 pub(super) const KEPT_BYTES: u64 = 4 << 20;

@@ -27,7 +27,7 @@ use minimodel_verifier::sha256;
 use super::scenario::{LARGE_FROM, run, scenario};
 
 /// Number of worlds in a soak, and in any other run.
-const WORLDS: (u64, u64) = (2_000, 300);
+const WORLDS: (u64, u64) = (2_000, 150);
 /// Number of these worlds that are run twice.
 const TWICE: (u64, u64) = (100, 20);
 /// Number of worlds whose digest is taken in a default run, which shows only that there is one.
