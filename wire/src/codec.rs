@@ -16,6 +16,7 @@ use crate::frame::{Frame, Hello, ManifestOnly, Meeting, rule};
 use crate::kind::FrameKind;
 use crate::limits;
 use crate::nat::Nat;
+use crate::offer::WireAddress;
 use crate::offer::{FAMILY_V4, FAMILY_V6};
 
 /// Read limit of bincode in bytes: the longest single field is a digest.
@@ -183,7 +184,7 @@ fn decode_hello(body: &mut Body<'_>) -> Result<Hello, DecodeError> {
 }
 
 /// Decodes an address at which a peer was seen.
-fn decode_address(body: &mut Body<'_>) -> Result<SocketAddr, DecodeError> {
+fn decode_address(body: &mut Body<'_>) -> Result<WireAddress, DecodeError> {
     let ip = match body.field()? {
         FAMILY_V4 => IpAddr::from(body.field::<[u8; 4]>()?),
         FAMILY_V6 => IpAddr::from(body.field::<[u8; 16]>()?),
@@ -263,7 +264,8 @@ fn put(out: &mut Vec<u8>, value: impl bincode::Encode) {
     bincode::encode_into_std_write(value, out, CONFIG).expect("integers into a Vec");
 }
 
-fn put_address(out: &mut Vec<u8>, address: SocketAddr) {
+fn put_address(out: &mut Vec<u8>, address: WireAddress) {
+    let address = address.get();
     match address.ip() {
         IpAddr::V4(ip) => put(out, (FAMILY_V4, ip.octets())),
         IpAddr::V6(ip) => put(out, (FAMILY_V6, ip.octets())),

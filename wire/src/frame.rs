@@ -1,7 +1,6 @@
 //! The frames of the control stream as values, and the rules that each must keep.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::ops::BitOr;
 
 use bytes::Bytes;
@@ -12,6 +11,7 @@ use crate::error::DecodeError;
 use crate::kind::FrameKind;
 use crate::limits;
 use crate::nat::Nat;
+use crate::offer::WireAddress;
 use crate::peer_id::PeerId;
 
 /// One frame of the control stream.
@@ -54,7 +54,7 @@ pub enum Frame {
     /// The address from which the sender sees the receiver's packets come.
     Observed {
         /// The address, after all translators on the way. It may be false: see `docs/protocol.md`.
-        address: SocketAddr,
+        address: WireAddress,
         /// How routers translate the sender's own address of that family.
         nat: Nat,
     },
@@ -120,7 +120,7 @@ pub struct Meeting {
     /// The other side.
     pub peer: PeerId,
     /// Its address as the member that introduces sees it.
-    pub address: SocketAddr,
+    pub address: WireAddress,
     /// Another port of that host, which its own offer names; 0: none.
     pub offered_port: u16,
     /// The other side answers connections.
@@ -219,7 +219,7 @@ pub(crate) mod rule {
     use std::net::SocketAddr;
 
     use super::{Consent, DecodeError, NoMeeting, limits};
-    use crate::offer::address_fault;
+    use crate::offer::WireAddress;
     use crate::peer_id::PeerId;
 
     pub(crate) fn version(theirs: u16) -> Result<u16, DecodeError> {
@@ -274,11 +274,8 @@ pub(crate) mod rule {
         }
     }
 
-    pub(crate) fn observed(address: SocketAddr) -> Result<SocketAddr, DecodeError> {
-        match address_fault(address) {
-            Some(fault) => Err(DecodeError::ObservedAddress { address, fault }),
-            None => Ok(address),
-        }
+    pub(crate) fn observed(address: SocketAddr) -> Result<WireAddress, DecodeError> {
+        WireAddress::try_from(address).map_err(|fault| DecodeError::ObservedAddress { address, fault })
     }
 
     pub(crate) fn answers(flag: u8) -> Result<bool, DecodeError> {

@@ -249,6 +249,32 @@ fn address_count(count: usize) -> Result<usize, OfferError> {
     }
 }
 
+/// An address that frames may name. Only a valid one becomes one, so that nothing that this program can be made to send is refused
+/// for its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WireAddress(SocketAddr);
+
+impl WireAddress {
+    /// An address at which a packet came, if a frame may name it. A socket for both versions shows an IPv4 address in an IPv6 form,
+    /// and who sends a packet chooses its source.
+    pub fn seen(address: SocketAddr) -> Option<Self> {
+        Self::try_from(SocketAddr::new(address.ip().to_canonical(), address.port())).ok()
+    }
+
+    /// The address itself.
+    pub fn get(self) -> SocketAddr {
+        self.0
+    }
+}
+
+impl TryFrom<SocketAddr> for WireAddress {
+    type Error = AddressFault;
+
+    fn try_from(address: SocketAddr) -> Result<Self, AddressFault> {
+        address_fault(address).map_or(Ok(Self(address)), Err)
+    }
+}
+
 /// Why no offer may name an address, and no frame; `None`: it may.
 pub fn address_fault(address: SocketAddr) -> Option<AddressFault> {
     let ip = address.ip();

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use minimodel_swarm::machine::{Config, Conn, Input, Machine, Output, Site, Time};
 use minimodel_wire::limits::MAX_CHUNK_COUNT;
-use minimodel_wire::{Bitfield, Consent, Decoder, Frame, Hello, Offer, PeerId, SignedOffer, UncheckedOffer};
+use minimodel_wire::{
+    Bitfield, Consent, Decoder, Frame, Hello, Offer, PeerId, SignedOffer, UncheckedOffer, WireAddress,
+};
 
 use super::{Cost, used};
 
@@ -57,8 +59,9 @@ impl Harness {
                 match output {
                     Output::Send { frame, .. } => drop(black_box(frame.encode())),
                     Output::Introduce { sides: [asker, target] } => {
+                        let seen = WireAddress::seen(SEEN.into()).unwrap();
                         for (side, other) in [(&asker, &target), (&target, &asker)] {
-                            black_box(side.told_of(other, SEEN.into()).encode());
+                            black_box(side.told_of(other, seen).encode());
                         }
                     }
                     _ => {}

@@ -14,7 +14,7 @@ use super::close::{close, code_of};
 use super::control_stream::read_more;
 use super::counters::{Counters, Totals};
 use super::messages::TaskMessage;
-use super::opening::Opening;
+use super::opening::{Opening, breach_of};
 use super::path_sample::{PathSample, PathSampler};
 use super::transport::{HANDSHAKE, WRITE_DEADLINE, drain_time};
 use super::unfinished::Unfinished;
@@ -268,7 +268,7 @@ async fn read_frames(
                 Ok(more) => more.err(),
                 Err(_) => return,
             },
-            Err(error) => Some(Breach::Malformed(error.close_code())),
+            Err(error) => Some(breach_of(&error)),
         };
         if let Some(breach) = breach {
             let _ = inbox.send(TaskMessage::Input(Input::Broke { conn, breach })).await;

@@ -113,9 +113,7 @@ impl Node {
             },
         )?;
         settings.earlier.into_iter().for_each(|peer| session.tell(Input::Earlier(peer)));
-        for offer in settings.sources {
-            session.tell(Input::Source(offer));
-        }
+        session.tell_of_sources(settings.sources);
         Ok(Fetching {
             session,
             part,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use minimodel_wire::{CloseCode, Consent, Frame, Nat, NoMeeting, PeerId};
+use minimodel_wire::{CloseCode, Consent, Frame, Nat, NoMeeting, PeerId, WireAddress};
 use quinn::{Connection, VarInt};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -21,7 +21,7 @@ use super::node::Node;
 use super::registrations::{Registered, Registration};
 use super::report::{Over, PeerPath, PeerView};
 use super::samples::PeerSample;
-use super::seen_address::{canonical, may_be_told};
+use super::seen_address::canonical;
 use super::transport;
 use super::workers::Tasks;
 use crate::machine::{Config, Conn, Input, PeerState, Side, Time};
@@ -141,7 +141,7 @@ impl Links {
         let [asker, target] = sides;
         let (seen, other) = (self.proved_address(asker.conn), self.proved_address(target.conn));
         match (seen, other) {
-            (Some(seen), Some(other)) if seen.is_ipv4() == other.is_ipv4() => {
+            (Some(seen), Some(other)) if seen.get().is_ipv4() == other.get().is_ipv4() => {
                 self.tell(asker.conn, &asker.told_of(target, other));
                 self.tell(target.conn, &target.told_of(asker, seen));
             }
@@ -159,10 +159,10 @@ impl Links {
     }
 
     /// The address at which a peer is seen now, if its host is the one that it proved to be at in the handshake.
-    fn proved_address(&self, conn: Conn) -> Option<SocketAddr> {
+    fn proved_address(&self, conn: Conn) -> Option<WireAddress> {
         let open = self.open.get(&conn)?;
-        let seen = canonical(open.link.connection.remote_address());
-        (seen.ip() == open.from.ip().to_canonical()).then_some(seen).filter(may_be_told)
+        let seen = WireAddress::seen(open.link.connection.remote_address());
+        seen.filter(|seen| seen.get().ip() == open.from.ip().to_canonical())
     }
 
     /// Takes a connection whose handshake is done, with the peer's address in it.
@@ -218,7 +218,7 @@ impl Links {
         let address = canonical(open.link.connection.remote_address());
         let nat = self.dialer.observations.nat(address.is_ipv4());
         open.told = Some(Told { address, nat, at: Instant::now() });
-        if may_be_told(&address) {
+        if let Some(address) = WireAddress::seen(address) {
             open.link.send(&Frame::Observed { address, nat });
         }
     }

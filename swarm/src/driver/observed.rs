@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use minimodel_wire::{Nat, PeerId};
 
 use super::dialed_sites::DialedSites;
+use super::seen_address::canonical;
 use crate::machine::{Network, Scope, Site, Time};
 
 /// Most members whose word is kept, of each address family. The oldest word gives way.
@@ -248,7 +249,7 @@ impl Observations {
 
     /// Notes that a peer came from this address, and proved it: whether unasked, is judged here.
     pub(super) fn came(&self, now: Time, peer: PeerId, from: SocketAddr, unix: u64) {
-        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let from = canonical(from);
         let mut book = self.lock();
         let is_asked = book.dialed.may_have(now, Site::of(from.ip()));
         // From the node's own network a packet may come back to the address that its router has outside.

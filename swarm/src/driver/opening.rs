@@ -70,7 +70,7 @@ impl Opening {
                     Ok(Some(Frame::Hello(hello))) => return Wanted::Swarm(hello.swarm_id),
                     Ok(Some(Frame::ManifestOnly(only))) => return Wanted::Swarm(only.swarm_id),
                     Ok(Some(_)) => return Wanted::Nothing(Breach::WrongState),
-                    Err(error) => return Wanted::Nothing(breach_of(error)),
+                    Err(error) => return Wanted::Nothing(breach_of_first(&error)),
                     Ok(None) => break,
                 }
             }
@@ -79,12 +79,20 @@ impl Opening {
     }
 }
 
+/// The breach of a frame that does not decode.
+pub(super) fn breach_of(error: &DecodeError) -> Breach {
+    match error {
+        DecodeError::ObservedAddress { .. } | DecodeError::MemberKey { .. } => Breach::OddHearsay,
+        error => Breach::Malformed(error.close_code()),
+    }
+}
+
 /// The breach of a first frame that does not decode, or that does for another artifact: that one comes at the wrong time.
-fn breach_of(error: DecodeError) -> Breach {
+fn breach_of_first(error: &DecodeError) -> Breach {
     match error {
         DecodeError::IndexOutOfRange { .. }
         | DecodeError::BitfieldCount { .. }
         | DecodeError::FrameTooLarge { kind: FrameKind::Bitfield, .. } => Breach::WrongState,
-        error => Breach::Malformed(error.close_code()),
+        error => breach_of(error),
     }
 }

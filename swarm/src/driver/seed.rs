@@ -156,7 +156,7 @@ impl Node {
             },
         )?;
         if publish {
-            members.into_iter().for_each(|offer| session.tell(Input::Source(offer)));
+            session.tell_of_sources(members);
             earlier.into_iter().for_each(|peer| session.tell(Input::Earlier(peer)));
         }
         Ok(Seeding(session))

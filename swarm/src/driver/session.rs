@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use minimodel_verifier::Digest;
-use minimodel_wire::{Bitfield, CloseCode, Consent, ResetCode};
+use minimodel_wire::{Bitfield, CloseCode, Consent, ResetCode, SignedOffer};
 use tokio::sync::mpsc;
 
 use super::bans::Bans;
@@ -42,6 +42,8 @@ use crate::store::ChunkSource;
 
 /// Messages that may wait; a full queue holds the tasks back, and through them the peers.
 const WAITING_MESSAGES: usize = 1_024;
+/// Offers that the user named, of those it gave.
+const NAMED: usize = 3;
 /// Waking up later than this means that the whole process stood still.
 const SUSPENDED: Duration = Duration::from_secs(5);
 
@@ -135,6 +137,13 @@ impl Session {
         // The calendar first: the input may come after a sleep of the computer.
         self.look_at_calendar();
         self.machine.handle(self.now(), input);
+    }
+
+    /// Tells of the peers that the user named. A list or a link is one promise of its maker, so those beyond the first few are listed.
+    pub(super) fn tell_of_sources(&mut self, offers: Vec<SignedOffer>) {
+        for (at, offer) in offers.into_iter().enumerate() {
+            self.tell(if at < NAMED { Input::Source(offer) } else { Input::Listed(offer) });
+        }
     }
 
     /// Runs the session until an event for the runner. The future may be dropped and this called again.

@@ -13,6 +13,7 @@ use std::time::Instant;
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncTimer, AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller};
 
+use super::seen_address::canonical;
 use crate::os;
 
 /// The longest payload of UDP over IPv4, whatever the MTU; also the most that one segmented send may carry.
@@ -150,7 +151,7 @@ impl AsyncUdpSocket for BatchSocket {
 /// The largest UDP payload that the first hop towards `remote` takes, as the kernel knows it; `None` where it does not
 /// say. Sends nothing: connecting a UDP socket only looks up the route.
 pub(super) fn route_payload(remote: SocketAddr) -> Option<u16> {
-    let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+    let remote = canonical(remote);
     let (any, header): (IpAddr, u16) = match remote {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), IPV4_HEADER),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED.into(), IPV6_HEADER),

@@ -22,7 +22,7 @@ impl Machine {
         // No peer is evicted for a key that is kept away.
         let lacks_place = self.is_full_for(id, dialed) && !is_kept_away;
         if lacks_place && self.refusal(id, dialed, is_kept_away) == Some(CloseCode::Busy) {
-            self.make_room(id, site);
+            self.make_room(id, site, dialed);
             if self.is_full_for(id, dialed) && !dialed {
                 self.turned_away.add(now, id, site);
             }
@@ -33,7 +33,7 @@ impl Machine {
         if let Some(code) = refusal.filter(|_| !is_guest) {
             self.swarm.push(Output::Close { conn, code });
             if dialed {
-                self.meetings.forget(id, site);
+                self.meetings.forget(now, id, site);
                 self.dialer.disconnected(&mut self.swarm, id);
             }
             return;
@@ -43,12 +43,13 @@ impl Machine {
             self.drop_peer(duplicate, CloseCode::Duplicate);
         }
         if place == Place::Nowhere {
+            self.meetings.forget(now, id, site);
             self.swarm.push(Output::Close { conn, code: CloseCode::Duplicate });
             return;
         }
         self.dialer.sources.connected(id);
         if dialed {
-            self.dialer.dial_ended_at(id, site);
+            self.dialer.dial_ended_at(now, id, site);
         }
         let mut peer = Peer::new(arrival, now, &self.swarm.config.terms, &self.swarm.config.limits);
         if is_guest {
@@ -323,8 +324,9 @@ impl Machine {
         self.swarm.peers.guests() < self.swarm.config.limits.max_guests
     }
 
-    /// Evicts a peer for a newcomer, if one may be evicted. Peers that we dialed are never evicted.
-    fn make_room(&mut self, id: PeerId, site: Site) {
+    /// Evicts a peer for a newcomer, if one may be evicted. Of peers that we dialed, one that gives nothing gives way to another that
+    /// we dial.
+    fn make_room(&mut self, id: PeerId, site: Site, dialed: bool) {
         let now = self.swarm.now;
         let newcomer = Newcomer { site, claim: self.claim_of(id, self.turned_away.has(id)) };
         let holders = self.swarm.peers.iter().filter(|(_, peer)| !peer.dialed && !peer.is_guest());
@@ -339,6 +341,10 @@ impl Machine {
                 self.turned_away.add(now, id, site);
             }
             self.drop_peer(conn, CloseCode::Busy);
+        } else if dialed {
+            let useless = self.swarm.peers.iter().filter(|(_, peer)| peer.dialed && !peer.is_giver(now));
+            let longest = useless.min_by_key(|(_, peer)| peer.connected_at).map(|(&conn, _)| conn);
+            longest.into_iter().for_each(|conn| self.drop_peer(conn, CloseCode::Busy));
         }
     }
 

@@ -59,7 +59,7 @@ impl Machine {
                     if let Some(peer) = self.swarm.peers.get_mut(&conn) {
                         peer.announced.nat = nat;
                     }
-                    self.swarm.push(Output::Observed { conn, address });
+                    self.swarm.push(Output::Observed { conn, address: address.get() });
                 }
             }
         }

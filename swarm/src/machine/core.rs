@@ -112,10 +112,11 @@ impl Machine {
         self.swarm.now = now;
         match input {
             Input::Source(offer) => self.dialer.add_source(&mut self.swarm, &offer),
+            Input::Listed(offer) => self.dialer.add_listed(&self.swarm, &offer),
             Input::Earlier(peer) => self.dialer.add_earlier(&self.swarm, &peer),
             Input::Found(peer) => self.dialer.add_found(&self.swarm, &peer),
-            Input::Connected { conn, peer, site, dialed } => {
-                self.connected(conn, Arrival { id: peer, site, dialed });
+            Input::Connected { conn, peer: id, site, dialed } => {
+                self.connected(conn, Arrival { id, site, dialed });
             }
             Input::DialFailed { peer, wrong_key, code } => {
                 self.meetings.dial_failed(peer, wrong_key.is_some() || code.is_some());
@@ -148,10 +149,7 @@ impl Machine {
             Input::Withheld { req } => self.downloads.withheld(&mut self.swarm, req),
             Input::OfferChecked { check, verdict } => self.offer_checked(check, verdict),
             Input::OwnOffer(offer) => exchange::own_offer_renewed(&mut self.swarm, offer),
-            Input::Calendar { unix } => {
-                self.swarm.set_calendar(unix);
-                self.drop_expired_offers(unix);
-            }
+            Input::Calendar { unix } => self.set_calendar(unix),
             Input::SourceChanged => self.close_all(CloseCode::SourceChanged),
             Input::Stop(code) => self.close_all(code),
             Input::Tick => {}

@@ -7,7 +7,7 @@ use minimodel_wire::{CloseCode, PeerId, SignedOffer};
 use super::contacts;
 use super::events::{EarlierPeer, Event, Output};
 use super::fault::is_final;
-use super::found::FoundPeer;
+use super::found::{Found, FoundPeer};
 use super::reach::{MAX_FAILURES, Reach, pex_addresses};
 use super::site::{Scope, Site};
 use super::source::{FoundPlace, Heard};
@@ -17,17 +17,22 @@ use super::time::Time;
 
 /// How long a peer is put off whose passed-on addresses are over their dial limits.
 const LATER: Duration = Duration::from_secs(600);
+/// Time between two dials where many peers are connected and few of them give us anything, and where no place is free.
+const BEYOND_ENOUGH: Duration = Duration::from_secs(4);
+const BEYOND_ALL: Duration = Duration::from_secs(60);
 
 /// The known peers and where they may be, and the limits on dialing them.
 #[derive(Debug)]
 pub(super) struct Dialer {
     pub(super) sources: Sources,
     pub(super) reach: Reach,
+    /// When the next peer is dialed where many are connected.
+    next_beyond: Time,
 }
 
 impl Dialer {
     pub(super) fn new(sources: Sources) -> Self {
-        Self { sources, reach: Reach::default() }
+        Self { sources, reach: Reach::default(), next_beyond: Time::ZERO }
     }
 
     fn free_dials(&self, swarm: &Swarm) -> usize {
@@ -37,19 +42,40 @@ impl Dialer {
         most.saturating_sub(self.sources.dialing.len()).min(places)
     }
 
-    /// Returns true if only peers that the user named are dialed: enough peers are connected or being dialed that the
-    /// other places are for incoming connections, or half of the dials are for passed-on offers already.
-    fn dials_named_alone(&self, swarm: &Swarm) -> bool {
+    /// Connected peers beyond which passed-on offers are dialed slowly.
+    fn is_crowded(&self, swarm: &Swarm) -> bool {
+        swarm.peers.places_taken() + self.sources.dialing.len() >= swarm.config.limits.enough_peers
+    }
+
+    /// When peers that the user did not name may be dialed; `Time::MAX`: not now. Enough peers give us chunks that the other places
+    /// are for incoming connections, or half of the dials are for such peers already. Peers that are merely connected are no reason:
+    /// they cost an attacker nothing.
+    fn dials_others_at(&self, swarm: &Swarm) -> Time {
         let limits = &swarm.config.limits;
-        swarm.peers.places_taken() + self.sources.dialing.len() >= limits.enough_peers
+        let givers = swarm.peers.values().filter(|peer| peer.is_giver(swarm.now)).count();
+        if givers + self.sources.dialing.len() >= limits.enough_peers
             || self.sources.dialing_on_hearsay() >= limits.max_dials.div_ceil(2)
+        {
+            Time::MAX
+        } else if self.is_crowded(swarm) {
+            self.next_beyond
+        } else {
+            Time::ZERO
+        }
     }
 
     /// When the next dial is due; `None` if no peer is to be dialed, or no dial is free.
     pub(super) fn next_dial(&self, swarm: &Swarm) -> Option<Time> {
-        let soonest =
-            if self.dials_named_alone(swarm) { self.sources.soonest_by_user } else { self.sources.soonest };
-        (soonest < Time::MAX && self.free_dials(swarm) > 0).then_some(soonest)
+        let (soonest, others) = (self.sources.soonest, self.dials_others_at(swarm));
+        let soonest = if others <= soonest { soonest } else { others.min(self.sources.soonest_by_user) };
+        // Where no place is free, a peer that gives nothing gives way.
+        let may_replace = swarm.wants_chunks() && self.sources.dialing.is_empty();
+        let at = match self.free_dials(swarm) {
+            0 if may_replace => soonest.max(self.next_beyond),
+            0 => return None,
+            _ => soonest,
+        };
+        (at < Time::MAX).then_some(at)
     }
 
     /// Adds a source that the user named. An offer with our own key is of another process of the same user: seed and
@@ -72,7 +98,17 @@ impl Dialer {
         let passed_on = || pex_addresses(&offer.addresses, Scope::Public);
         let (named, passed_on) =
             if peer.was_named { (offer.addresses.clone(), Vec::new()) } else { (Vec::new(), passed_on()) };
-        self.sources.recall(offer.peer, named, passed_on, offer.expires_unix, now);
+        self.sources.recall(offer, Found::Earlier, (named, passed_on), now);
+    }
+
+    /// Adds a peer of a list or a link whose first offers the user named. Its maker may have written down whom it likes, so the
+    /// addresses are dialed within the limits for passed-on offers; for some time without an answer, and then now and then.
+    pub(super) fn add_listed(&mut self, swarm: &Swarm, offer: &SignedOffer) {
+        let (now, offer) = (swarm.now, offer.offer());
+        if offer.peer != swarm.config.me && !self.sources.is_banned(offer.peer, now) {
+            let addresses = pex_addresses(&offer.addresses, Scope::Loopback);
+            self.sources.recall(offer, Found::Named, (Vec::new(), addresses), now);
+        }
     }
 
     /// Adds a peer that was found where no member and no user named it. The address at which it answered is dialed as one that the
@@ -105,7 +141,7 @@ impl Dialer {
     pub(super) fn dial(&mut self, swarm: &mut Swarm, mut tell: impl FnMut(PeerId)) {
         let now = swarm.now;
         while self.next_dial(swarm).is_some_and(|at| at <= now) {
-            let by_user = self.dials_named_alone(swarm);
+            let by_user = self.dials_others_at(swarm) > now;
             let unix = swarm.unix();
             let only = swarm.config.dials();
             let Some(peer) = self.sources.due(now, unix, by_user, only) else {
@@ -118,12 +154,16 @@ impl Dialer {
                 self.sources.connected(peer);
                 continue;
             }
-            let reach = &mut self.reach;
+            let (reach, by) = (&mut self.reach, self.sources.brought_by(peer));
             let (addresses, pex_addresses) =
-                self.sources.addresses(peer, unix, |&address| reach.take(now, address));
+                self.sources.addresses(peer, unix, |&address| reach.take(now, by, address));
             if addresses.is_empty() && pex_addresses.is_empty() {
                 self.sources.put_off(peer, now + LATER);
                 continue;
+            }
+            let is_full = swarm.peers.places_taken() >= swarm.config.limits.max_connections;
+            if self.is_crowded(swarm) {
+                self.next_beyond = now + if is_full { BEYOND_ALL } else { BEYOND_ENOUGH };
             }
             tell(peer);
             swarm.push(Output::Dial { peer, addresses, pex_addresses });
@@ -133,12 +173,13 @@ impl Dialer {
     /// Notes that we connected to a peer at `site`. Of the passed-on addresses that were being dialed, those before that one did not
     /// answer and stay counted against the dial limits; that one, and those after it, which were not dialed, are not counted. If
     /// it is none of them, they led nowhere.
-    pub(super) fn dial_ended_at(&mut self, peer: PeerId, site: Site) {
+    pub(super) fn dial_ended_at(&mut self, now: Time, peer: PeerId, site: Site) {
+        let by = self.sources.brought_by(peer);
         let tried = self.sources.tried(peer);
         let there = tried.iter().position(|address| Site::of(address.ip()) == site);
         if let Some(there) = there {
             self.reach.forgive(peer);
-            tried.into_iter().skip(there).for_each(|address| self.reach.give_back(address));
+            tried.into_iter().skip(there).for_each(|address| self.reach.give_back(now, by, address));
         }
     }
 

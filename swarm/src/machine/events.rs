@@ -34,6 +34,8 @@ pub struct EarlierPeer {
 pub enum Input {
     /// The user named a peer to fetch from, by an offer whose signature was checked when it was parsed.
     Source(SignedOffer),
+    /// A further peer of a list or a link, whose first offers came as [`Self::Source`].
+    Listed(SignedOffer),
     /// A peer that gave chunks of this artifact in an earlier run.
     Earlier(EarlierPeer),
     /// A peer was found that no member and no user named; the user agreed to look there.

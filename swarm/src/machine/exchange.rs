@@ -135,7 +135,7 @@ fn takes_part(swarm: &Swarm, conn: Conn) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use minimodel_wire::Bitfield;
+    use minimodel_wire::{Bitfield, WireAddress};
 
     use super::super::events::Input;
     use super::super::harness::{Harness, SEED, all, having, offer};
@@ -201,10 +201,8 @@ mod tests {
         for (ours, theirs, is_heard) in cases {
             let mut harness = Harness::new(ours, Bitfield::full(20));
             harness.join(1, theirs, having([]));
-            harness.frame(
-                1,
-                Frame::Observed { address: ([203, 0, 113, 9], 4433).into(), nat: Default::default() },
-            );
+            let seen = WireAddress::seen(([203, 0, 113, 9], 4433).into()).unwrap();
+            harness.frame(1, Frame::Observed { address: seen, nat: Default::default() });
             let said = harness.said();
             let told = said.iter().filter(|output| matches!(output, Output::TellObserved { .. })).count();
             let heard = said.iter().filter(|output| matches!(output, Output::Observed { .. })).count();

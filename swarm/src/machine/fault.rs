@@ -20,6 +20,8 @@ pub enum Breach {
     BadLeaves,
     /// A frame or request that does not decode; the close code says how.
     Malformed(CloseCode),
+    /// A frame that names an address or a key of a third party which nobody can have: the sender may have been told so itself.
+    OddHearsay,
     /// A frame that is not allowed in this phase of the connection.
     WrongState,
     /// The peer finished, reset or stopped the control stream while the connection is open; the close code says where. A
@@ -61,6 +63,7 @@ impl fmt::Display for Breach {
             Self::ShortAnswer => "ended an answer before its end",
             Self::BadLeaves => "sent leaf hashes that fail their proof",
             Self::Malformed(_) => "sent bytes that break the protocol",
+            Self::OddHearsay => "named an impossible address or key",
             Self::WrongState => "sent a frame out of order",
             Self::EndedControl(_) => "ended its control stream",
             Self::BadIndex => "named a chunk that does not exist",
@@ -136,6 +139,7 @@ impl Breach {
             Self::ControlFlood | Self::StreamChurn => Consequence::Part(CloseCode::Flood),
             Self::ShortAnswer => Consequence::Part(CloseCode::Malformed),
             Self::EndedControl(code) => Consequence::Close(code),
+            Self::OddHearsay => Consequence::Close(CloseCode::Malformed),
             Self::NotReading | Self::UnendedRequest | Self::NoHello => Consequence::Part(CloseCode::TooSlow),
             Self::AskFlood => Consequence::Strike(CloseCode::Flood),
             Self::RefusedAnnounced | Self::NoAnswer | Self::Trickle | Self::Overdue | Self::BrokeOff => {
@@ -178,6 +182,7 @@ mod tests {
             Breach::UnendedRequest,
             Breach::NoHello,
             Breach::ShortAnswer,
+            Breach::OddHearsay,
             Breach::EndedControl(CloseCode::StateViolation),
             Breach::EndedControl(CloseCode::Malformed),
         ];

@@ -193,7 +193,7 @@ fn delays(asker: Duration, target: Duration) -> [u16; 2] {
 
 #[cfg(test)]
 mod tests {
-    use minimodel_wire::{Bitfield, Meeting, Nat};
+    use minimodel_wire::{Bitfield, Meeting, Nat, WireAddress};
 
     use super::super::events::Event;
     use super::super::harness::{Harness, SEED, TAKE, all, having, id};
@@ -272,7 +272,7 @@ mod tests {
         });
         let sides = sides.expect("an introduction");
         assert_eq!(sides.clone().map(|side| (side.conn, side.peer)), [(Conn(1), id(1)), (Conn(2), id(2))]);
-        let seen = "203.0.113.9:4433".parse().unwrap();
+        let seen = WireAddress::seen("203.0.113.9:4433".parse().unwrap()).unwrap();
         let [asker, target] = sides;
         let told = asker.told_of(&target, seen);
         let expected = Meeting {

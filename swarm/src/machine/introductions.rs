@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use minimodel_wire::{Frame, Meeting, Nat, PeerId};
+use minimodel_wire::{Frame, Meeting, Nat, PeerId, WireAddress};
 
 use super::names::Conn;
 
@@ -26,10 +26,11 @@ pub struct Side {
 
 impl Side {
     /// What this side is told of the other, which is seen at `address`.
-    pub fn told_of(&self, other: &Self, address: SocketAddr) -> Frame {
+    pub fn told_of(&self, other: &Self, address: WireAddress) -> Frame {
         let Self { peer, answers, nat, .. } = *other;
         // A router that translates to another port for each peer may have one that its user had mapped.
-        let is_other = |at: &&SocketAddr| at.ip() == address.ip() && at.port() != address.port();
+        let seen = address.get();
+        let is_other = |at: &&SocketAddr| at.ip() == seen.ip() && at.port() != seen.port();
         let offered_port = other.offered.iter().find(is_other).map_or(0, SocketAddr::port);
         Frame::Meet(Meeting { peer, address, offered_port, answers, delay: self.delay, nat })
     }

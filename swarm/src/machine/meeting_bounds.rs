@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::reach::{ByNetwork, OF_ALL, Reach};
+use super::reach::Reach;
 use super::site::{Network, Site};
 use super::time::Time;
 use super::window::{Window, Windows};
@@ -25,8 +25,6 @@ pub(super) const UNASKED: u32 = 16;
 pub(super) const UNASKED_BY_A_NETWORK: u32 = 8;
 pub(super) const UNASKED_AT_A_NETWORK: u32 = 2;
 const MINUTE: Duration = Duration::from_secs(60);
-/// Addresses at which no peer answered, by the word of one network's members, within an hour and within a day.
-const BY_A_NETWORK: [u32; 2] = [OF_ALL[0] / 4, OF_ALL[1] / 4];
 
 /// Whose word it is that a peer is to be met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +42,6 @@ pub(super) enum Word {
 struct Bounds {
     addresses: Windows<SocketAddr>,
     sites: Windows<Site>,
-    by: ByNetwork,
     reach: Reach,
     unasked: Window,
     unasked_by: Windows<Network>,
@@ -56,7 +53,6 @@ impl Default for Bounds {
         Self {
             addresses: Windows::new(LATELY, AT_AN_ADDRESS, MOST),
             sites: Windows::new(LATELY, AT_A_SITE, MOST),
-            by: ByNetwork::new(BY_A_NETWORK),
             reach: Reach::default(),
             unasked: Window::default(),
             unasked_by: Windows::new(MINUTE, UNASKED_BY_A_NETWORK, MOST),
@@ -104,19 +100,17 @@ impl MeetingBounds {
             }
             bounds.addresses.add(now, address);
             bounds.sites.add(now, site);
-            bounds.by.add(now, by);
-            bounds.reach.take(now, address);
+            bounds.reach.take(now, Some(by), address);
             counted.push(address);
         }
         (!counted.is_empty()).then_some(Counted { addresses: counted, by, word })
     }
 
     /// Takes back what was counted for the hour and the day at the site where the peer answered.
-    pub(super) fn give_back(&mut self, counted: &Counted, site: Site) {
-        let Bounds { by, reach, .. } = &mut self.0[counted.word as usize];
+    pub(super) fn give_back(&mut self, now: Time, counted: &Counted, site: Site) {
+        let reach = &mut self.0[counted.word as usize].reach;
         for &address in counted.addresses.iter().filter(|address| Site::of(address.ip()) == site) {
-            by.give_back(counted.by);
-            reach.give_back(address);
+            reach.give_back(now, Some(counted.by), address);
         }
     }
 }
@@ -131,8 +125,7 @@ impl Bounds {
     fn may_send(&mut self, now: Time, by: Network, address: SocketAddr) -> bool {
         self.addresses.may(now, address)
             && self.sites.may(now, Site::of(address.ip()))
-            && self.by.may(now, by)
-            && self.reach.may(now, address)
+            && self.reach.may(now, Some(by), address)
     }
 }
 
@@ -191,7 +184,7 @@ mod tests {
 
     // Rows: H14
     #[test]
-    fn liar_of_one_network_uses_up_a_quarter_of_an_hour_s_packets() {
+    fn liar_of_one_network_leaves_packets_of_the_hour_to_others() {
         for word in [Word::OfAStranger, Word::OfADialed, Word::Asked] {
             let mut bounds = MeetingBounds::default();
             let lies = |bounds: &mut MeetingBounds, by: u8| -> usize {
@@ -208,7 +201,8 @@ mod tests {
                     })
                     .sum()
             };
-            assert_eq!(lies(&mut bounds, 1), BY_A_NETWORK[0] as usize);
+            // Half of all is for the first, and a part is its own.
+            assert_eq!(lies(&mut bounds, 1), 128 + 8);
             assert!(bounds.take(at(59 * 60), word, network(2), [address(0xff_0000, 1)]).is_some());
         }
     }
@@ -220,13 +214,13 @@ mod tests {
         let mut meet = |n: u32, answers_at: u32| {
             let counted = bounds.take(at(5), Word::Asked, network(1), [address(7, 1_000 + n as u16)]);
             let site = Site::of(address(answers_at, 1).ip());
-            counted.map(|counted| bounds.give_back(&counted, site)).is_some()
+            counted.map(|counted| bounds.give_back(at(5), &counted, site)).is_some()
         };
         assert_eq!((0..100).filter(|&n| meet(n, 7)).count(), AT_A_SITE as usize);
         let mut bounds = MeetingBounds::default();
         let mut elsewhere = |n: u32| {
             let counted = bounds.take(at(5), Word::Asked, network(1), [address(n & 0xff, 1_000)]);
-            counted.map(|counted| bounds.give_back(&counted, Site::of([9, 9, 9, 9].into()))).is_some()
+            counted.map(|counted| bounds.give_back(at(5), &counted, Site::of([9, 9, 9, 9].into()))).is_some()
         };
         assert_eq!((0..100).filter(|&n| elsewhere(n)).count(), 16, "an hour's worth of a network");
     }

@@ -110,7 +110,7 @@ impl Meetings {
     /// Notes that a peer is connected from or at `site`, and tells who introduced it, if it was met.
     pub(super) fn connected(&mut self, swarm: &mut Swarm, peer: PeerId, site: Site) {
         let asked = self.wanted.remove(&peer).map(|wanted| wanted.stage);
-        let met = self.remove(peer, site);
+        let met = self.remove(swarm.now, peer, site);
         // Of several, the one that was asked.
         let by = met.iter().find(|&&by| asked == Some(Stage::Meeting(by))).or(met.first()).copied();
         if let Some(by) = by {
@@ -121,21 +121,21 @@ impl Meetings {
 
     /// Ends all meetings of a peer, which answered at `site`, and returns who introduced it. What was sent elsewhere stays counted:
     /// it may have gone to somebody who has nothing to do with the peer.
-    fn remove(&mut self, peer: PeerId, site: Site) -> Vec<PeerId> {
+    fn remove(&mut self, now: Time, peer: PeerId, site: Site) -> Vec<PeerId> {
         let met: Vec<PeerId> =
             self.under_way.keys().filter(|(met, _)| *met == peer).map(|&(_, by)| by).collect();
         for &by in &met {
             if let Some(trial) = self.under_way.remove(&(peer, by)) {
-                self.bounds.give_back(&trial.counted, site);
+                self.bounds.give_back(now, &trial.counted, site);
             }
         }
         met
     }
 
     /// Forgets a peer whose connection at `site` was not taken. The driver tells of no other end of its meeting.
-    pub(super) fn forget(&mut self, peer: PeerId, site: Site) {
+    pub(super) fn forget(&mut self, now: Time, peer: PeerId, site: Site) {
         self.wanted.remove(&peer);
-        self.remove(peer, site);
+        self.remove(now, peer, site);
     }
 
     /// Notes that a dial failed. If something answered there, an introduction would change nothing; a meeting under way goes on.
@@ -242,7 +242,7 @@ impl Meetings {
         conn: Conn,
         meeting: &Meeting,
     ) -> Option<Breach> {
-        let (now, peer) = (swarm.now, meeting.peer);
+        let (now, peer, at) = (swarm.now, meeting.peer, meeting.address.get());
         let from = swarm.peers.get(&conn)?;
         let (by, site) = (from.id, from.site);
         let asks = |wanted: &Wanted| matches!(wanted.stage, Stage::Asked(asked, _) if asked == conn);
@@ -266,13 +266,13 @@ impl Meetings {
             || sources.is_banned(peer, now)
             || standings.is_shut_out(peer, now)
             // From here it would lead to another host.
-            || Scope::of(meeting.address.ip()) < site.scope()
+            || Scope::of(at.ip()) < site.scope()
         {
             return None;
         }
-        let ports = [meeting.address.port(), meeting.offered_port];
+        let ports = [at.port(), meeting.offered_port];
         let addresses = ports.into_iter().filter(|&port| port != 0);
-        let addresses = addresses.map(|port| SocketAddr::new(meeting.address.ip(), port));
+        let addresses = addresses.map(|port| SocketAddr::new(at.ip(), port));
         let counted = self.bounds.take(now, word, site.network(), addresses)?;
         if let Some(wanted) = self.wanted.get_mut(&peer).filter(|_| is_asked) {
             wanted.stage = Stage::Meeting(by);

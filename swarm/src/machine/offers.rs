@@ -162,8 +162,9 @@ impl Machine {
         }
     }
 
-    /// Drops offers that have expired.
-    pub(super) fn drop_expired_offers(&mut self, unix: u64) {
+    /// Sets the calendar, and drops offers that have expired by it.
+    pub(super) fn set_calendar(&mut self, unix: u64) {
+        self.swarm.set_calendar(unix);
         for peer in self.swarm.peers.values_mut() {
             peer.offer.take_if(|offer| offer.check_fresh(unix).is_err());
         }

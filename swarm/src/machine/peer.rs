@@ -1,5 +1,7 @@
 //! What the machine knows of one connected peer.
 
+use std::time::Duration;
+
 use minimodel_wire::{Bitfield, Consent, Nat, PeerId, SignedOffer};
 
 use super::config::{Limits, Terms};
@@ -22,6 +24,9 @@ pub(super) enum Phase {
     /// The peer asked for the manifest and may do nothing else.
     ManifestOnly,
 }
+
+/// How long a peer that we dialed may take to give us something.
+const SETTLES: Duration = Duration::from_secs(60);
 
 /// Who is at the other end of a new connection.
 #[derive(Debug, Clone, Copy)]
@@ -134,6 +139,11 @@ impl Peer {
         let asks = self.up.interested && self.up.idle.rounds == 0;
         let gives = self.is_source() && self.announced.useful > 0;
         self.phase == Phase::Ready && !asks && !gives
+    }
+
+    /// Returns true if the peer gave us bytes lately, or if we dialed it a moment ago: it may be about to.
+    pub(super) fn is_giver(&self, now: Time) -> bool {
+        self.down.given.1 > 0 || (self.dialed && now.since(self.connected_at) < SETTLES)
     }
 
     /// Returns true if the peer is interested and may have a slot.

@@ -21,7 +21,11 @@ const FADES: Duration = Duration::from_secs(3_600);
 /// share a network, and some of these are always gone.
 const OF_A_NETWORK: [u32; 2] = [16, 64];
 /// Unanswered dials of passed-on addresses in all networks together, within an hour and within a day.
-pub(super) const OF_ALL: [u32; 2] = [256, 2_048];
+const OF_ALL: [u32; 2] = [256, 2_048];
+/// Of these, for whoever brings an address first. The rest is kept for those who come later.
+const OF_THE_FIRST: [u32; 2] = [OF_ALL[0] / 2, OF_ALL[1] / 2];
+/// The part of one bringer in the rest. So it takes bringers in sixteen networks to use up the hour of all others.
+const OF_A_BRINGER: [u32; 2] = [OF_THE_FIRST[0] / 16, OF_THE_FIRST[1] / 16];
 const HOUR_AND_DAY: [Duration; 2] = [Duration::from_secs(3_600), Duration::from_secs(24 * 3_600)];
 /// Most keys whose failed dials are remembered. Before all failures of a key fade, fewer addresses than this are dialed
 /// in vain, so that an attacker gains nothing by failing under many keys.
@@ -73,43 +77,50 @@ impl Counts {
     }
 }
 
-/// Counts by network, each within an hour and within a day.
+/// Counts by key, each within an hour and within a day.
 #[derive(Debug)]
-pub(super) struct ByNetwork {
-    counts: BTreeMap<Network, Counts>,
+struct CountsBy<K> {
+    counts: BTreeMap<K, Counts>,
     most: [u32; 2],
 }
 
-impl ByNetwork {
-    /// `most` of one network.
-    pub(super) fn new(most: [u32; 2]) -> Self {
+impl<K: Ord> CountsBy<K> {
+    /// `most` of one key.
+    fn new(most: [u32; 2]) -> Self {
         Self { counts: BTreeMap::new(), most }
     }
 
     /// Returns true if one more may be counted.
-    pub(super) fn may(&self, now: Time, network: Network) -> bool {
-        self.counts.get(&network).copied().unwrap_or_default().is_within(now, self.most)
+    fn may(&self, now: Time, key: &K) -> bool {
+        self.counts.get(key).copied().unwrap_or_default().is_within(now, self.most)
     }
 
     /// Counts one more.
-    pub(super) fn add(&mut self, now: Time, network: Network) {
+    fn add(&mut self, now: Time, key: K) {
         if self.counts.len() >= MAX_KEYS {
             self.counts.retain(|_, counts| !counts.is_over(now));
         }
-        self.counts.entry(network).or_default().add(now);
+        self.counts.entry(key).or_default().add(now);
     }
 
     /// Takes back one that was counted; returns false if none stands.
-    pub(super) fn give_back(&mut self, network: Network) -> bool {
-        let counts = self.counts.get_mut(&network);
+    fn give_back(&mut self, key: &K) -> bool {
+        let counts = self.counts.get_mut(key);
         counts.map(Counts::take_back).is_some()
     }
 }
 
-/// Dials of passed-on addresses that were not answered.
+/// Who brings an address: a member in this network; `None`: the user's own lists, and what was found without a member.
+pub(super) type BroughtBy = Option<Network>;
+
+/// Dials of passed-on addresses that were not answered. Keys are free, and networks are not: so they are counted by where they led,
+/// and by the network of whoever brought the address. Nobody uses up what others need.
 #[derive(Debug)]
 pub(super) struct Reach {
-    networks: ByNetwork,
+    networks: CountsBy<Network>,
+    bringers: CountsBy<BroughtBy>,
+    /// Beyond the parts of the bringers.
+    first: Counts,
     all: Counts,
     /// Failed dials of each key, and the time of the last.
     failed: BTreeMap<PeerId, (u32, Time)>,
@@ -117,30 +128,47 @@ pub(super) struct Reach {
 
 impl Default for Reach {
     fn default() -> Self {
-        Self { networks: ByNetwork::new(OF_A_NETWORK), all: Counts::default(), failed: BTreeMap::new() }
+        Self {
+            networks: CountsBy::new(OF_A_NETWORK),
+            bringers: CountsBy::new(OF_A_BRINGER),
+            first: Counts::default(),
+            all: Counts::default(),
+            failed: BTreeMap::new(),
+        }
     }
 }
 
 impl Reach {
     /// Returns true if a dial of the address may be counted.
-    pub(super) fn may(&self, now: Time, address: SocketAddr) -> bool {
-        self.networks.may(now, Site::of(address.ip()).network()) && self.all.is_within(now, OF_ALL)
+    pub(super) fn may(&self, now: Time, by: BroughtBy, address: SocketAddr) -> bool {
+        self.networks.may(now, &Site::of(address.ip()).network())
+            && self.all.is_within(now, OF_ALL)
+            && (self.bringers.may(now, &by) || self.first.is_within(now, OF_THE_FIRST))
     }
 
-    /// Counts a dial of the address against its network and all networks together; returns false if a limit is reached.
-    pub(super) fn take(&mut self, now: Time, address: SocketAddr) -> bool {
-        let may = self.may(now, address);
+    /// Counts a dial of the address against its network, its bringer and all together; returns false if a limit is reached.
+    pub(super) fn take(&mut self, now: Time, by: BroughtBy, address: SocketAddr) -> bool {
+        let may = self.may(now, by, address);
         if may {
             self.networks.add(now, Site::of(address.ip()).network());
+            if !self.bringers.may(now, &by) {
+                self.first.add(now);
+            }
+            self.bringers.add(now, by);
             self.all.add(now);
         }
         may
     }
 
     /// Takes back the count of a dial: the peer answered, or the address was not dialed after all.
-    pub(super) fn give_back(&mut self, address: SocketAddr) {
-        if self.networks.give_back(Site::of(address.ip()).network()) {
+    pub(super) fn give_back(&mut self, now: Time, by: BroughtBy, address: SocketAddr) {
+        if self.networks.give_back(&Site::of(address.ip()).network()) {
             self.all.take_back();
+            self.bringers.give_back(&by);
+            // Beyond its part it was counted for the first as well.
+            if !self.bringers.may(now, &by) {
+                self.first.take_back();
+            }
         }
     }
 
@@ -205,18 +233,18 @@ mod tests {
     fn failed_dials_to_one_network_are_limited_per_hour_and_day() {
         let mut reach = Reach::default();
         let victim = |n: u32| SocketAddr::from(([203, 0, 113, n as u8], 9));
-        let dialed = |reach: &mut Reach, now| (0..500).filter(|&n| reach.take(now, victim(n))).count();
+        let dialed = |reach: &mut Reach, now| (0..500).filter(|&n| reach.take(now, None, victim(n))).count();
         let [hour, day] = OF_A_NETWORK.map(|most| most as usize);
         assert_eq!(dialed(&mut reach, after(0)), hour);
-        assert!(reach.take(after(0), SocketAddr::from(([203, 0, 114, 1], 9))), "another network");
+        assert!(reach.take(after(0), None, SocketAddr::from(([203, 0, 114, 1], 9))), "another network");
         let all: usize = (1..24 * 60).map(|minute| dialed(&mut reach, after(60 * minute))).sum();
         assert_eq!(hour + all, day);
         assert_eq!(dialed(&mut reach, after(24 * 3_600)), hour);
         // Dials of peers that answer are not counted.
         let mut reach = Reach::default();
         for n in 0..1_000 {
-            assert!(reach.take(after(0), victim(n)));
-            reach.give_back(victim(n));
+            assert!(reach.take(after(0), None, victim(n)));
+            reach.give_back(after(0), None, victim(n));
         }
     }
 
@@ -225,12 +253,41 @@ mod tests {
     fn all_networks_together_have_a_bound_and_so_has_the_table() {
         let mut reach = Reach::default();
         let network = |n: u32| SocketAddr::from(([100, (n >> 8) as u8, n as u8, 1], 9));
+        let by = |n: u32| Some(Site::of(network(n % 100).ip()).network());
         let dialed: usize = (0..200)
-            .map(|hour| (0..5_000).filter(|&n| reach.take(after(3_600 * hour), network(n))).count())
+            .map(|hour| (0..5_000).filter(|&n| reach.take(after(3_600 * hour), by(n), network(n))).count())
             .sum();
         let days = 200_usize.div_ceil(24);
         assert!(dialed <= days * OF_ALL[1] as usize, "{dialed}");
         assert!(reach.networks.counts.len() <= 2 * MAX_KEYS, "{}", reach.networks.counts.len());
+    }
+
+    // Rows: B19, H4
+    #[test]
+    fn no_bringer_uses_up_the_part_of_another() {
+        let mut reach = Reach::default();
+        let by = |n: u8| Some(Site::of([8, n, 8, 8].into()).network());
+        let address =
+            |bringer: u8, n: u32| SocketAddr::from(([100 + bringer, (n >> 8) as u8, n as u8, 1], 9));
+        let mut take = |bringer, now| {
+            (0..1_000).filter(|&n| reach.take(after(now), by(bringer), address(bringer, n))).count()
+        };
+        let [first, part] = [OF_THE_FIRST, OF_A_BRINGER].map(|[hour, _]| hour as usize);
+        // The first takes half of all, and each of the others has its own part.
+        assert_eq!([0, 0, 1, 2].map(|bringer| take(bringer, 0)), [part + first, 0, part, part]);
+        assert_eq!(
+            (3..100).map(|bringer| take(bringer, 0)).sum::<usize>(),
+            OF_ALL[0] as usize - first - 3 * part
+        );
+        // An hour later its own part of the day is used up as well.
+        assert_eq!(take(0, 3_600), first);
+        // Of one that answers, nothing is used up.
+        let mut reach = Reach::default();
+        for n in 0..1_000 {
+            assert!(reach.take(after(0), by(0), address(0, n)));
+            reach.give_back(after(0), by(0), address(0, n));
+        }
+        assert!((0..OF_THE_FIRST[0]).all(|n| reach.take(after(0), by(1), address(1, n))));
     }
 
     // Rows: H4

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::found::{Found, Way};
+use super::reach::BroughtBy;
 use super::site::Site;
 use super::time::Time;
 
@@ -72,10 +73,8 @@ pub(super) struct Source {
     pub(super) tries: u32,
     /// The peer has brought a proven chunk: it exists, and it has the file.
     pub(super) has_brought: bool,
-    /// It had brought one in an earlier run, and is dialed before others.
-    pub(super) is_earlier: bool,
-    /// The way by which it was found, if no member and no user named it first.
-    pub(super) found: Option<Way>,
+    /// How we learned of it first.
+    pub(super) found: Found,
     /// The peer is shut out until then.
     pub(super) not_before: Time,
     /// It is left alone until then, for a second meeting, unless it answers somewhere else meanwhile.
@@ -97,8 +96,7 @@ impl Source {
             is_out_of_budget: false,
             tries: 0,
             has_brought: false,
-            is_earlier: false,
-            found: None,
+            found: Found::PassedOn,
             not_before: Time::ZERO,
             rests_until: Time::ZERO,
         }
@@ -134,11 +132,12 @@ impl Source {
 
     /// By which way we learned of the peer.
     pub(super) fn learned(&self) -> Found {
-        match self.found {
-            _ if self.by_user => Found::Named,
-            _ if self.is_earlier => Found::Earlier,
-            Some(way) => Found::By(way),
-            None => Found::PassedOn,
-        }
+        if self.by_user { Found::Named } else { self.found }
+    }
+
+    /// Who brought its addresses.
+    pub(super) fn brought_by(&self) -> BroughtBy {
+        let by_member = !self.by_user && self.found == Found::PassedOn;
+        self.bringer.filter(|_| by_member).map(Site::allocation)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use minimodel_wire::PeerId;
 
@@ -9,14 +10,20 @@ use super::bans::Bans;
 use super::config::Limits;
 use super::eviction::Evictions;
 use super::found::Found;
-use super::reach::MAX_FAILURES;
+use super::reach::{BroughtBy, MAX_FAILURES};
 use super::site::Site;
-use super::source::{FoundPlace, Heard, MAX_NAMED, Source, State};
+use super::source::{Source, State};
 use super::time::Time;
+
+mod learned;
 
 /// Failed tries after which a peer from a passed-on offer is forgotten. Peers that brought chunks are tried until their
 /// offers expire, and peers that the user named without end.
 const MAX_TRIES: u32 = MAX_FAILURES - 1;
+/// After these a peer of a user's list is tried so often.
+const LISTED_EVERY: Duration = Duration::from_secs(600);
+/// Most bringers whose last turn is remembered.
+const MAX_TURNS: usize = 256;
 
 /// Peers that the user lets us dial; `None`: every peer.
 pub(super) type Only<'c> = Option<&'c BTreeSet<PeerId>>;
@@ -33,6 +40,8 @@ pub(super) struct Sources {
     /// Some entries may have ended for good and can be dropped to make room.
     may_drop: bool,
     pub(super) evictions: Evictions,
+    /// When the peers of each bringer had their last turn.
+    turns: BTreeMap<BroughtBy, u64>,
     /// Peers that are being dialed.
     pub(super) dialing: BTreeSet<PeerId>,
     /// No peer is due before this time, and no peer that the user named before the second time.
@@ -47,6 +56,7 @@ impl Sources {
             bans,
             may_drop: false,
             evictions: Evictions::default(),
+            turns: BTreeMap::new(),
             dialing: BTreeSet::new(),
             soonest: Time::MAX,
             soonest_by_user: Time::MAX,
@@ -149,8 +159,11 @@ impl Sources {
         source.tries += 1;
         // A peer that gave us chunks and has no place now may be the only one with the rest.
         if !source.by_user && !source.has_brought && !source.answered.is_fresh && source.tries > MAX_TRIES {
-            self.remove(peer);
-            return;
+            if source.found != Found::Named {
+                self.remove(peer);
+                return;
+            }
+            source.not_before = now + LISTED_EVERY;
         }
         let doubled = limits.dial_backoff.saturating_mul(1 << source.tries.min(16).saturating_sub(1));
         let pause = doubled.min(limits.dial_backoff_max);
@@ -217,7 +230,15 @@ impl Sources {
             .iter_mut()
             .filter(|(peer, source)| (source.by_user || !by_user) && may_dial(only, peer))
             .filter(|(_, source)| matches!(source.state, State::Waiting(at) if at <= now))
-            .min_by_key(|(_, source)| (source.tries, !source.is_earlier))?;
+            .min_by_key(|(_, source)| {
+                let turn = self.turns.get(&source.brought_by()).copied().unwrap_or(0);
+                (turn, source.tries, source.found != Found::Earlier)
+            })?;
+        let next = self.turns.values().max().map_or(1, |last| last + 1);
+        if self.turns.len() >= MAX_TURNS {
+            self.turns.clear();
+        }
+        self.turns.insert(source.brought_by(), next);
         (source.state, source.answered.is_fresh) = (State::Dialing, false);
         self.evictions.forget();
         self.dialing.insert(*peer);
@@ -260,81 +281,6 @@ impl Sources {
         self.dialing.iter().filter(|peer| !self.is_by_user(**peer)).count()
     }
 
-    /// Adds a peer, or its addresses, that the user named.
-    pub(super) fn name(&mut self, peer: PeerId, addresses: &[SocketAddr], at: Time) {
-        self.evictions.forget();
-        let source = self.entry(peer, at);
-        source.by_user = true;
-        source.named.retain(|address| !addresses.contains(address));
-        source.named.splice(0..0, addresses.iter().copied());
-        source.named.truncate(MAX_NAMED);
-        self.expect(at, true);
-    }
-
-    /// Adds a peer from a passed-on offer. Its addresses replace those of an offer that expires sooner. A peer that is new
-    /// to the table begins with its failed tries.
-    pub(super) fn hear(
-        &mut self,
-        peer: PeerId,
-        addresses: Vec<SocketAddr>,
-        expires_unix: u64,
-        heard: Heard,
-        at: Time,
-    ) {
-        let is_new = !self.is_known(peer);
-        let source = self.entry(peer, at);
-        if is_new {
-            (source.tries, source.bringer) = (heard.tries, Some(heard.bringer));
-        }
-        if expires_unix > source.expires_unix {
-            (source.pex_addresses, source.expires_unix) = (addresses, expires_unix);
-        }
-        self.expect(at, false);
-    }
-
-    /// Adds a peer of an earlier run; one that the user names now keeps the addresses of that offer.
-    pub(super) fn recall(
-        &mut self,
-        peer: PeerId,
-        named: Vec<SocketAddr>,
-        passed_on: Vec<SocketAddr>,
-        expires_unix: u64,
-        at: Time,
-    ) {
-        let is_new = !self.is_known(peer);
-        let source = self.entry(peer, at);
-        source.is_earlier = true;
-        if is_new {
-            (source.named, source.pex_addresses, source.expires_unix) = (named, passed_on, expires_unix);
-        }
-        self.expect(at, false);
-    }
-
-    /// Adds a peer that was found; it is dialed soon, also where earlier dials failed. A user's own addresses of the peer stay.
-    pub(super) fn find(&mut self, peer: PeerId, place: FoundPlace, heard: Heard, at: Time) {
-        let is_new = !self.is_known(peer);
-        let source = self.entry(peer, at);
-        if is_new {
-            (source.tries, source.bringer, source.found) =
-                (heard.tries, Some(heard.bringer), Some(place.way));
-        }
-        source.found_at(place);
-        if let State::Waiting(due) = source.state {
-            source.state = State::Waiting(due.min(at.max(source.not_before)));
-        }
-        let by_user = source.by_user;
-        self.expect(at, by_user);
-    }
-
-    fn entry(&mut self, peer: PeerId, at: Time) -> &mut Source {
-        let state = if self.is_banned(peer, at) { State::Ended } else { State::Waiting(at) };
-        self.may_drop |= state == State::Ended;
-        if !self.known.contains_key(&peer) {
-            self.evictions.forget();
-        }
-        self.known.entry(peer).or_insert(Source::new(state))
-    }
-
     /// Returns true if the user named the peer.
     pub(super) fn is_by_user(&self, peer: PeerId) -> bool {
         self.known.get(&peer).is_some_and(|source| source.by_user)
@@ -343,6 +289,11 @@ impl Sources {
     /// By which way we learned of a peer that we dialed.
     pub(super) fn found(&self, peer: PeerId) -> Found {
         self.known.get(&peer).map_or(Found::PassedOn, Source::learned)
+    }
+
+    /// Who brought the addresses of a peer.
+    pub(super) fn brought_by(&self, peer: PeerId) -> BroughtBy {
+        self.known.get(&peer).and_then(Source::brought_by)
     }
 
     pub(super) fn is_known(&self, peer: PeerId) -> bool {

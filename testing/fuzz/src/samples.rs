@@ -8,7 +8,7 @@ use minimodel_fixtures::{ManifestOptions, ManifestText, manifest_artifact};
 use minimodel_sim::UNIX_AT_START;
 use minimodel_swarm::machine::{Config, Limits, Site, Terms};
 use minimodel_verifier::Manifest;
-use minimodel_wire::{Consent, Hello, Offer, PeerId, SignedOffer};
+use minimodel_wire::{Consent, Hello, Offer, PeerId, SignedOffer, WireAddress};
 
 /// Chunks of the artifact in the targets that run a machine.
 pub(crate) const CHUNKS: u32 = 20;
@@ -113,4 +113,9 @@ pub(crate) fn tight() -> Limits {
 /// The peers among `0..8` whose bit is set.
 pub(crate) fn some_peers(bits: u8) -> BTreeSet<PeerId> {
     (0..8).filter(|n| bits >> n & 1 == 1).map(id).collect()
+}
+
+/// An address at which a peer is seen.
+pub(crate) fn seen(host: u8) -> WireAddress {
+    WireAddress::seen(([203, 0, 113, host], 4433).into()).expect("packets can come from there")
 }

@@ -65,7 +65,7 @@ fn frames() -> Vec<Frame> {
         Frame::Interested,
         Frame::NotInterested,
         Frame::Peers { offers },
-        Frame::Observed { address: ([203, 0, 113, 9], 4433).into(), nat: Nat::Same },
+        Frame::Observed { address: samples::seen(9), nat: Nat::Same },
         Frame::Introduce { peer: samples::id(1) },
         Frame::Ignored { kind: 0x8001 },
         Frame::ManifestOnly(ManifestOnly { version: 1, swarm_id: [1; 32], software: "fuzz/1".to_owned() }),

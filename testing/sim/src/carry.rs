@@ -1,7 +1,7 @@
 //! The driver of each machine: every input goes in here, every output is carried out here, every step is checked.
 
 use minimodel_swarm::machine::{Breach, Event, Input, KeepOutcome, OfferVerdict, Output, Req};
-use minimodel_wire::{Frame, Nat};
+use minimodel_wire::{Frame, Nat, WireAddress};
 
 use crate::attempts::{Attempt, Met};
 use crate::connections::{conn_of, end_of};
@@ -176,8 +176,9 @@ impl World {
             Output::Introduce { sides } => self.introduce(no, sides),
             Output::Send { conn, frame } => self.send(no, conn, frame),
             Output::TellObserved { conn } => {
-                let address = SEEN_AT.into();
-                self.send(no, conn, Frame::Observed { address, nat: Nat::Unknown });
+                if let Some(address) = WireAddress::seen(SEEN_AT.into()) {
+                    self.send(no, conn, Frame::Observed { address, nat: Nat::Unknown });
+                }
             }
             // What members say of a node is judged beside the machine.
             Output::Observed { .. } => {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use minimodel_swarm::machine::{
     Bucket, Conn, Input, Limits, Req, RequestFault, Sent, Side as Introduced, Site, Time,
 };
-use minimodel_wire::{CloseCode, Frame, NoMeeting, PeerId};
+use minimodel_wire::{CloseCode, Frame, NoMeeting, PeerId, WireAddress};
 
 use crate::attempts::{Attempt, BETWEEN_PUNCHES, DIAL_ENDS, DIALS, MEETING_ENDS, MEETS, Met, PUNCHES};
 use crate::hostile::bent;
@@ -351,7 +351,7 @@ impl World {
         let [asker, target] = sides;
         let seen = |conn: Conn| {
             let (link, side) = end_of(conn);
-            self.paths.links.get(&link).map(|ends| ends.seen_at[side.other().at()])
+            WireAddress::seen(self.paths.links.get(&link)?.seen_at[side.other().at()])
         };
         let both = (seen(asker.conn), seen(target.conn));
         if let (Some(first), Some(second)) = both {

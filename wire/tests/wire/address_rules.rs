@@ -1,6 +1,8 @@
 //! The rules of `Observed` and of introductions.
 
-use minimodel_wire::{AddressFault, CloseCode, DecodeError, Frame, FrameKind, Nat};
+use std::net::{IpAddr, SocketAddr};
+
+use minimodel_wire::{AddressFault, CloseCode, DecodeError, Frame, FrameKind, Nat, WireAddress};
 
 use crate::decoder_rules::{decode, raw, refused};
 use crate::samples::refused_keys;
@@ -8,11 +10,19 @@ use crate::samples::refused_keys;
 // Rows: H13
 #[test]
 fn observed_address_is_one_from_which_packets_come() {
-    let observed = |address: &str| Frame::Observed { address: address.parse().unwrap(), nat: Nat::Same };
     for good in ["203.0.113.9:4433", "127.0.0.1:1", "[2001:db8::1]:65535"] {
-        let frame = observed(good);
+        let address = WireAddress::try_from(good.parse::<SocketAddr>().unwrap()).unwrap();
+        let frame = Frame::Observed { address, nat: Nat::Same };
         assert_eq!(decode(&frame.encode()), Ok(Some(frame)));
     }
+    // The bytes that a program would send that does not look.
+    let observed = |address: SocketAddr| {
+        let (family, ip) = match address.ip() {
+            IpAddr::V4(ip) => (4, ip.octets().to_vec()),
+            IpAddr::V6(ip) => (6, ip.octets().to_vec()),
+        };
+        raw(0x000c, &[&[family], &ip[..], &address.port().to_le_bytes(), &[2]].concat())
+    };
     let cases = [
         ("203.0.113.9:0", AddressFault::NoPort),
         ("0.0.0.0:1", AddressFault::Unspecified),
@@ -22,8 +32,9 @@ fn observed_address_is_one_from_which_packets_come() {
         ("[::ffff:203.0.113.9]:1", AddressFault::Mapped),
     ];
     for (address, fault) in cases {
-        let error = DecodeError::ObservedAddress { address: address.parse().unwrap(), fault };
-        refused(&observed(address).encode(), error, CloseCode::Malformed);
+        let address: SocketAddr = address.parse().unwrap();
+        assert_eq!(WireAddress::try_from(address), Err(fault));
+        refused(&observed(address), DecodeError::ObservedAddress { address, fault }, CloseCode::Malformed);
     }
     let error = DecodeError::AddressFamily { family: 5 };
     refused(&raw(0x000c, &[5, 203, 0, 113, 9, 0x51, 0x11]), error, CloseCode::Malformed);
@@ -31,6 +42,18 @@ fn observed_address_is_one_from_which_packets_come() {
     refused(&raw(0x000c, &[6, 203, 0, 113, 9, 0x51, 0x11]), short, CloseCode::Malformed);
     let unknown = DecodeError::UnknownNat { number: 4 };
     refused(&raw(0x000c, &[4, 203, 0, 113, 9, 0x51, 0x11, 4]), unknown, CloseCode::Malformed);
+}
+
+// Rows: H14
+#[test]
+fn packet_source_that_no_frame_may_name_is_told_to_nobody() {
+    let told = |address: &str| WireAddress::seen(address.parse().unwrap()).map(|told| told.get().to_string());
+    assert_eq!(told("8.8.4.4:1").as_deref(), Some("8.8.4.4:1"));
+    assert_eq!(told("[::ffff:8.8.4.4]:1").as_deref(), Some("8.8.4.4:1"));
+    assert_eq!(told("[fe80::1%3]:9").as_deref(), Some("[fe80::1]:9"));
+    for address in ["8.8.4.4:0", "[2001:db8::1]:0", "0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1"] {
+        assert_eq!(told(address), None, "{address}");
+    }
 }
 
 // Rows: H14

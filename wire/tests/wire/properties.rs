@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use minimodel_wire::{
     Bitfield, ChunkHead, CloseCode, Consent, DecodeError, Decoder, Frame, Hello, LeavesHead, ManifestHead,
-    ManifestOnly, Meeting, Nat, NoMeeting, Offer, PeerId, Request, SignedOffer, limits,
+    ManifestOnly, Meeting, Nat, NoMeeting, Offer, PeerId, Request, SignedOffer, WireAddress, limits,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -58,22 +58,19 @@ fn frame() -> impl Strategy<Value = Frame> {
         Just(Frame::NotInterested),
         vec(offer, 1..=16).prop_map(|offers| Frame::Peers { offers }),
         proptest::sample::select(CloseCode::ALL).prop_map(|code| Frame::Bye { code }),
-        (any::<std::net::IpAddr>(), 1..=u16::MAX, proptest::sample::select(&NATS[..]))
-            .prop_map(|(ip, port, nat)| Frame::Observed { address: (ip, port).into(), nat })
-            .prop_filter("an address that can be seen", is_seen),
+        (seen(), proptest::sample::select(&NATS[..]))
+            .prop_map(|(address, nat)| Frame::Observed { address, nat }),
         any::<[u8; 32]>().prop_map(|peer| Frame::Introduce { peer: PeerId(peer) }),
         (
             any::<[u8; 32]>(),
             any::<bool>(),
             0..=limits::MAX_MEET_DELAY,
-            any::<[u8; 4]>(),
-            (1..=u16::MAX, any::<u16>(), proptest::sample::select(&NATS[..]))
+            seen(),
+            (any::<u16>(), proptest::sample::select(&NATS[..]))
         )
-            .prop_map(|(peer, answers, delay, ip, (port, offered_port, nat))| {
-                let address = (ip, port).into();
+            .prop_map(|(peer, answers, delay, address, (offered_port, nat))| {
                 Frame::Meet(Meeting { peer: PeerId(peer), address, offered_port, answers, delay, nat })
-            })
-            .prop_filter("an address that can be seen", is_seen),
+            }),
         (any::<[u8; 32]>(), proptest::sample::select(&REASONS[..]))
             .prop_map(|(peer, reason)| Frame::NoMeet { peer: PeerId(peer), reason }),
         limits::IGNORABLE_KINDS.prop_map(|kind| Frame::Ignored { kind }),
@@ -84,12 +81,10 @@ const NATS: [Nat; 4] = [Nat::Unknown, Nat::None, Nat::Same, Nat::Varies];
 
 const REASONS: [NoMeeting; 3] = [NoMeeting::NotConnected, NoMeeting::Limit, NoMeeting::NoAddress];
 
-/// Whether packets can come from the observed address.
-fn is_seen(frame: &Frame) -> bool {
-    let (Frame::Observed { address, .. } | Frame::Meet(Meeting { address, .. })) = frame else { return true };
-    let ip = address.ip();
-    let is_mapped = ip.to_canonical() != ip;
-    !(ip.is_unspecified() || ip.is_multicast() || is_mapped || ip == std::net::Ipv4Addr::BROADCAST)
+/// Any address from which packets can come.
+fn seen() -> impl Strategy<Value = WireAddress> {
+    any::<(std::net::IpAddr, u16)>()
+        .prop_filter_map("an address that can be seen", |address| WireAddress::seen(address.into()))
 }
 
 /// Bytes that look like frames: a plausible type and length, then anything.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use minimodel_wire::{
     Bitfield, ChunkHead, CloseCode, Consent, Frame, Hello, KeyFault, LeavesHead, ManifestHead, ManifestOnly,
-    Meeting, Nat, NoMeeting, Offer, PeerId, Request, SignedOffer,
+    Meeting, Nat, NoMeeting, Offer, PeerId, Request, SignedOffer, WireAddress,
 };
 
 pub(crate) const SOFTWARE: &str = "minimodel/0.1.0";
@@ -34,9 +34,12 @@ pub(crate) fn some_bits() -> Bitfield {
     bits
 }
 
+fn seen() -> WireAddress {
+    WireAddress::seen(([203, 0, 113, 9], 4433).into()).expect("an address")
+}
+
 fn meeting() -> Meeting {
-    let address = "203.0.113.9:4433".parse().expect("an address");
-    let peer = signed_offer().offer().peer;
+    let (address, peer) = (seen(), signed_offer().offer().peer);
     Meeting { peer, address, offered_port: 4434, answers: true, delay: 25, nat: Nat::Same }
 }
 
@@ -56,10 +59,7 @@ pub(crate) fn frames() -> Vec<(&'static str, Frame)> {
         ("not-interested", Frame::NotInterested),
         ("peers", Frame::Peers { offers: vec![Bytes::from(signed_offer().to_bytes())] }),
         ("bye", Frame::Bye { code: CloseCode::BadChunk }),
-        (
-            "observed",
-            Frame::Observed { address: "203.0.113.9:4433".parse().expect("an address"), nat: Nat::Varies },
-        ),
+        ("observed", Frame::Observed { address: seen(), nat: Nat::Varies }),
         ("introduce", Frame::Introduce { peer: signed_offer().offer().peer }),
         ("meet", Frame::Meet(meeting())),
         ("no-meet", Frame::NoMeet { peer: signed_offer().offer().peer, reason: NoMeeting::NotConnected }),

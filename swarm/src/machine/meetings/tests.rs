@@ -1,4 +1,4 @@
-use minimodel_wire::{Bitfield, CloseCode, NoMeeting};
+use minimodel_wire::{Bitfield, CloseCode, NoMeeting, WireAddress};
 
 use super::super::events::Input;
 use super::super::harness::{CHUNKS, Harness, SEED, TAKE, all, having, id, offer_at};
@@ -41,7 +41,7 @@ fn nothing_came(by: PeerId) -> NotMet {
 }
 
 fn meeting(peer: u8, address: &str) -> Meeting {
-    let address = address.parse().unwrap();
+    let address = WireAddress::seen(address.parse().unwrap()).unwrap();
     Meeting { peer: id(peer), address, offered_port: 0, answers: true, delay: 20, nat: Nat::Varies }
 }
 

@@ -1,7 +1,7 @@
 //! Checks of the machine's outputs against its inputs.
 
 use minimodel_swarm::machine::{Ask, Breach, Conn, Consequence, Event, Input, Output, Req};
-use minimodel_wire::{Consent, Frame, PeerId};
+use minimodel_wire::{Consent, Decoder, Frame, PeerId};
 
 use super::{Stage, World};
 use crate::samples::{self, CHUNKS};
@@ -42,6 +42,9 @@ impl World {
             }
             Output::Send { conn, frame } => {
                 assert!(self.links.contains_key(&conn), "{frame:?} to {conn:?}, which is gone");
+                let mut decoder = Decoder::new(Some(CHUNKS));
+                decoder.push(&frame.encode());
+                assert_eq!(decoder.next(), Ok(Some(frame.clone())), "sends what it would not read");
                 self.may_send(&frame);
             }
             Output::Introduce { sides: [asker, target] } => {

@@ -38,7 +38,8 @@ impl World {
             27 => self.closed(source),
             28 => {
                 let offers = samples::offers();
-                self.tell(Input::Source(offers[source.below(offers.len())].clone()));
+                let offer = offers[source.below(offers.len())].clone();
+                self.tell(if source.below(4) == 0 { Input::Listed(offer) } else { Input::Source(offer) });
             }
             29 => self.searched(source),
             30 => self.odd(source),
@@ -131,12 +132,12 @@ impl World {
             }
             15 => Frame::Bye { code: CloseCode::ALL[usize::from(a) % CloseCode::ALL.len()] },
             16 => Frame::Ignored { kind: 0x8000 },
-            17 => Frame::Observed { address: ([203, 0, 113, a], 4433).into(), nat: Nat::Same },
+            17 => Frame::Observed { address: samples::seen(a), nat: Nat::Same },
             18 => Frame::Introduce { peer: samples::id(a & 7) },
             19 => Frame::NoMeet { peer: samples::id(a & 7), reason: NoMeeting::NotConnected },
             20 => Frame::Meet(Meeting {
                 peer: samples::id(a & 7),
-                address: ([203, 0, 113, a % 4], 4433).into(),
+                address: samples::seen(a % 4),
                 offered_port: u16::from(a % 3),
                 answers: a.is_multiple_of(2),
                 delay: u16::from(a),
