@@ -16,8 +16,7 @@ use crate::frame::{Frame, Hello, ManifestOnly, Meeting, rule};
 use crate::kind::FrameKind;
 use crate::limits;
 use crate::nat::Nat;
-use crate::offer::WireAddress;
-use crate::offer::{FAMILY_V4, FAMILY_V6};
+use crate::offer::{FAMILY_V4, FAMILY_V6, WireAddress};
 
 /// Read limit of bincode in bytes: the longest single field is a digest.
 const FIELD_LIMIT: usize = 32;

@@ -51,7 +51,7 @@ pub use kind::FrameKind;
 pub use knock::{Knock, KnockAnswer, KnockError};
 pub use limits::{ALPN, KNOCK_ALPN, PROTOCOL_VERSION};
 pub use nat::Nat;
-pub use offer::{AddressFault, Offer, OfferError, WireAddress, address_fault};
+pub use offer::{AddressFault, Offer, OfferError, WireAddress};
 pub use peer_id::{KeyFault, PeerId, PeerIdError};
 pub use request::{ChunkHead, LeavesHead, ManifestHead, Request};
 pub use signed_offer::{SignedOffer, UncheckedOffer};

@@ -276,7 +276,7 @@ impl TryFrom<SocketAddr> for WireAddress {
 }
 
 /// Why no offer may name an address, and no frame; `None`: it may.
-pub fn address_fault(address: SocketAddr) -> Option<AddressFault> {
+fn address_fault(address: SocketAddr) -> Option<AddressFault> {
     let ip = address.ip();
     let scoped = matches!(address, SocketAddr::V6(v6) if v6.scope_id() != 0 || v6.flowinfo() != 0);
     let mapped = matches!(ip, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some());

@@ -218,7 +218,7 @@ impl Links {
         let address = canonical(open.link.connection.remote_address());
         let nat = self.dialer.observations.nat(address.is_ipv4());
         open.told = Some(Told { address, nat, at: Instant::now() });
-        if let Some(address) = WireAddress::seen(address) {
+        if let Ok(address) = WireAddress::try_from(address) {
             open.link.send(&Frame::Observed { address, nat });
         }
     }

@@ -66,7 +66,12 @@ impl Dialer {
 
     /// When the next dial is due; `None` if no peer is to be dialed, or no dial is free.
     pub(super) fn next_dial(&self, swarm: &Swarm) -> Option<Time> {
-        let (soonest, others) = (self.sources.soonest, self.dials_others_at(swarm));
+        let soonest = self.sources.soonest;
+        if soonest == Time::MAX {
+            // No known peer waits, as in most steps of a transfer: nothing is counted.
+            return None;
+        }
+        let others = self.dials_others_at(swarm);
         let soonest = if others <= soonest { soonest } else { others.min(self.sources.soonest_by_user) };
         // Where no place is free, a peer that gives nothing gives way.
         let may_replace = swarm.wants_chunks() && self.sources.dialing.is_empty();
@@ -161,8 +166,8 @@ impl Dialer {
                 self.sources.put_off(peer, now + LATER);
                 continue;
             }
-            let is_full = swarm.peers.places_taken() >= swarm.config.limits.max_connections;
             if self.is_crowded(swarm) {
+                let is_full = swarm.peers.places_taken() >= swarm.config.limits.max_connections;
                 self.next_beyond = now + if is_full { BEYOND_ALL } else { BEYOND_ENOUGH };
             }
             tell(peer);
