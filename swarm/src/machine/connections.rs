@@ -33,7 +33,7 @@ impl Machine {
         if let Some(code) = refusal.filter(|_| !is_guest) {
             self.swarm.push(Output::Close { conn, code });
             if dialed {
-                self.meetings.forget(now, id, site);
+                self.meetings.forget(&mut self.dialer.reach, now, id, site);
                 self.dialer.disconnected(&mut self.swarm, id);
             }
             return;
@@ -43,7 +43,7 @@ impl Machine {
             self.drop_peer(duplicate, CloseCode::Duplicate);
         }
         if place == Place::Nowhere {
-            self.meetings.forget(now, id, site);
+            self.meetings.forget(&mut self.dialer.reach, now, id, site);
             self.swarm.push(Output::Close { conn, code: CloseCode::Duplicate });
             return;
         }
@@ -59,7 +59,7 @@ impl Machine {
         }
         peer.down.disallowed = !self.swarm.config.controls.may_fetch_from(id);
         peer.up.disallowed = !self.swarm.config.controls.lets_in(id);
-        self.meetings.connected(&mut self.swarm, id, site);
+        self.meetings.connected(&mut self.swarm, &mut self.dialer.reach, id, site);
         self.swarm.peers.insert(conn, peer, place);
         if dialed {
             self.say_hello(conn);
@@ -225,11 +225,21 @@ impl Machine {
 
     /// Closes the connection if both sides have every chunk, unless it is kept for introductions.
     pub(super) fn leave_if_useless(&mut self, conn: Conn) {
-        let Some(gone) = contacts::superfluous(&self.swarm, conn) else { return };
+        let Some(gone) = contacts::keep(&mut self.swarm, conn) else { return };
         let Some(peer) = self.swarm.peers.get(&gone) else { return };
-        self.dialer.sources.refused(peer.id);
+        let (id, may_return) = (peer.id, contacts::may_be_contact(&self.swarm, peer));
+        self.part(id, may_return);
         self.swarm.send(gone, Frame::Bye { code: CloseCode::Done });
         self.drop_peer(gone, CloseCode::Done);
+    }
+
+    /// Dials a peer no more that neither side needs; one that may be a host again, later.
+    fn part(&mut self, id: PeerId, may_return: bool) {
+        if may_return {
+            self.dialer.sources.wait_until(id, self.swarm.now + contacts::CHANGES);
+        } else {
+            self.dialer.sources.refused(id);
+        }
     }
 
     pub(super) fn closed(&mut self, conn: Conn, code: Option<CloseCode>) {
@@ -271,8 +281,8 @@ impl Machine {
             }
         }
         if by_peer && code == Some(CloseCode::Done) && self.swarm.chunks.is_complete() {
-            // It keeps no more contacts.
-            self.dialer.sources.refused(peer.id);
+            // It keeps no more contacts for now.
+            self.part(peer.id, contacts::may_be_contact(&self.swarm, &peer));
         }
         if by_peer && let Some(code) = code.filter(|&code| is_final(code)) {
             self.dialer.refused_by(&mut self.swarm, peer.id, code);
@@ -329,7 +339,7 @@ impl Machine {
     fn make_room(&mut self, id: PeerId, site: Site, dialed: bool) {
         let now = self.swarm.now;
         let newcomer = Newcomer { site, claim: self.claim_of(id, self.turned_away.has(id)) };
-        let holders = self.swarm.peers.iter().filter(|(_, peer)| !peer.dialed && !peer.is_guest());
+        let holders = self.swarm.peers.iter().filter(|(_, peer)| !peer.dialed && peer.has_place());
         let holder = |(&conn, peer): (&Conn, &Peer)| {
             let claim = self.claim_of(peer.id, peer.admission == Admission::Returned);
             Holder { conn, site: peer.site, claim, is_idle: peer.does_nothing() }

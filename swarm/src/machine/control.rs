@@ -49,7 +49,7 @@ impl Machine {
             }
             Frame::Meet(meeting) => {
                 let Self { meetings, swarm, dialer, standings, .. } = self;
-                let breach = meetings.meet(swarm, (&dialer.sources, standings), conn, &meeting);
+                let breach = meetings.meet(swarm, (dialer, standings), conn, &meeting);
                 breach.into_iter().for_each(|breach| self.breach(conn, breach));
             }
             Frame::NoMeet { peer, .. } => self.meetings.not_introduced(&mut self.swarm, conn, peer),

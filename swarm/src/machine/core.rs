@@ -123,7 +123,7 @@ impl Machine {
                 self.dialer.dial_failed(&mut self.swarm, peer, wrong_key, code);
             }
             Input::MeetingEnded { peer, by, sent } => {
-                self.meetings.ended(&mut self.swarm, &mut self.dialer.sources, (peer, by), sent);
+                self.meetings.ended(&mut self.swarm, &mut self.dialer, (peer, by), sent);
             }
             Input::Closed { conn, code } => self.closed(conn, code),
             Input::Frame { conn, frame } => self.frame(conn, frame),

@@ -8,7 +8,7 @@ use super::contacts;
 use super::events::{EarlierPeer, Event, Output};
 use super::fault::is_final;
 use super::found::{Found, FoundPeer};
-use super::reach::{MAX_FAILURES, Reach, pex_addresses};
+use super::reach::{MAX_FAILURES, Reach, Told, pex_addresses};
 use super::site::{Scope, Site};
 use super::source::{FoundPlace, Heard};
 use super::sources::Sources;
@@ -40,6 +40,10 @@ impl Dialer {
         let most = if swarm.wants_chunks() { limits.max_dials } else { contacts::hosts_wanted(swarm) };
         let places = limits.max_connections.saturating_sub(swarm.peers.places_taken());
         most.saturating_sub(self.sources.dialing.len()).min(places)
+    }
+
+    fn is_full(&self, swarm: &Swarm) -> bool {
+        swarm.peers.places_taken() >= swarm.config.limits.max_connections
     }
 
     /// Connected peers beyond which passed-on offers are dialed slowly.
@@ -77,7 +81,8 @@ impl Dialer {
         let may_replace = swarm.wants_chunks() && self.sources.dialing.is_empty();
         let at = match self.free_dials(swarm) {
             0 if may_replace => soonest.max(self.next_beyond),
-            0 => return None,
+            0 if !self.sources.dialing.is_empty() || self.is_full(swarm) => return None,
+            0 => soonest.max(contacts::hosts_change_at(swarm)?),
             _ => soonest,
         };
         (at < Time::MAX).then_some(at)
@@ -161,14 +166,13 @@ impl Dialer {
             }
             let (reach, by) = (&mut self.reach, self.sources.brought_by(peer));
             let (addresses, pex_addresses) =
-                self.sources.addresses(peer, unix, |&address| reach.take(now, by, address));
+                self.sources.addresses(peer, unix, |&address| reach.take(now, Told::Unasked(by), address));
             if addresses.is_empty() && pex_addresses.is_empty() {
                 self.sources.put_off(peer, now + LATER);
                 continue;
             }
             if self.is_crowded(swarm) {
-                let is_full = swarm.peers.places_taken() >= swarm.config.limits.max_connections;
-                self.next_beyond = now + if is_full { BEYOND_ALL } else { BEYOND_ENOUGH };
+                self.next_beyond = now + if self.is_full(swarm) { BEYOND_ALL } else { BEYOND_ENOUGH };
             }
             tell(peer);
             swarm.push(Output::Dial { peer, addresses, pex_addresses });

@@ -4,11 +4,11 @@
 //! Nothing but these addresses is passed on, and an address only if its owner has proved it to this member: the sender of
 //! `Introduce` cannot have packets sent to a third party.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use minimodel_wire::{Consent, Frame, NoMeeting, PeerId, limits};
 
+use super::budget::{Budget, HOUR, MINUTE};
 use super::events::{Conn, Output};
 use super::fault::Breach;
 use super::introductions::Side;
@@ -17,52 +17,21 @@ use super::site::Network;
 use super::standing::Standings;
 use super::swarm::Swarm;
 use super::time::Time;
-use super::window::{Window, Windows};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3_600);
 /// Introductions that one key may ask for within a minute and within an hour.
 const OF_A_KEY: [u32; 2] = [4, 32];
 /// Questions of one key within a minute, whatever the answer.
 const QUESTIONS: u32 = 32;
-/// Introductions to one member within a minute, by keys that moved nothing; and the same again for those that did, so that
-/// throwaway keys use up nobody's.
+/// Introductions to one member within a minute, by keys that moved nothing. Those that did have as many of their own, here and in the
+/// next two, so that throwaway keys use up nobody's.
 const TO_A_MEMBER: u32 = 8;
 /// Of these for keys of one network, so that those of one host leave some to others.
 const TO_A_MEMBER_OF_A_NETWORK: u32 = 2;
-/// All introductions within a minute; counted likewise.
+/// All introductions within a minute, and those for keys of one network.
 const OF_ALL: u32 = 256;
-/// Most keys of which it is remembered what they asked for. Beyond it the one that began first is forgotten: keys cost nothing, and
-/// those of an attacker must not keep others from asking.
+const OF_A_NETWORK: u32 = 64;
+/// Most keys of which it is remembered what they asked for.
 const MAX_KEYS: usize = 1_024;
-
-/// What a key asked for lately.
-#[derive(Debug, Clone, Copy, Default)]
-struct Asked {
-    minute: Window,
-    hour: Window,
-    questions: Window,
-}
-
-/// The introductions for keys that moved nothing, or for others.
-#[derive(Debug)]
-struct Budget {
-    all: Window,
-    /// To each member. The rate of all bounds this and the next.
-    members: Windows<PeerId>,
-    /// To each member, by the network of the asker.
-    shares: Windows<(PeerId, Network)>,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self {
-            all: Window::default(),
-            members: Windows::new(MINUTE, TO_A_MEMBER, MAX_KEYS),
-            shares: Windows::new(MINUTE, TO_A_MEMBER_OF_A_NETWORK, MAX_KEYS),
-        }
-    }
-}
 
 /// One that asks.
 #[derive(Debug, Clone, Copy)]
@@ -73,13 +42,30 @@ struct Asker {
 }
 
 /// The introductions that this member made lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Introducer {
-    asked: BTreeMap<PeerId, Asked>,
-    /// Of keys that moved nothing, and of others.
-    budgets: [Budget; 2],
-    /// When each pair was introduced. The rate of all bounds this.
-    pairs: BTreeMap<(PeerId, PeerId), Time>,
+    questions: Budget<PeerId>,
+    asked: Budget<PeerId, 2>,
+    pairs: Budget<(PeerId, PeerId)>,
+    members: Budget<PeerId>,
+    /// To each member, by the network of the asker.
+    shares: Budget<(PeerId, Network)>,
+    networks: Budget<Network>,
+    all: Budget<()>,
+}
+
+impl Default for Introducer {
+    fn default() -> Self {
+        Self {
+            questions: Budget::new([MINUTE], MAX_KEYS),
+            asked: Budget::new([MINUTE, HOUR], MAX_KEYS),
+            pairs: Budget::new([MINUTE], MAX_KEYS),
+            members: Budget::new([MINUTE], MAX_KEYS),
+            shares: Budget::new([MINUTE], MAX_KEYS),
+            networks: Budget::new([MINUTE], MAX_KEYS),
+            all: Budget::new([MINUTE], 1),
+        }
+    }
 }
 
 impl Introducer {
@@ -96,19 +82,19 @@ impl Introducer {
         if !swarm.config.consent.contains(Consent::PUBLISH) || wanted == swarm.config.me {
             return Some(Breach::WrongState);
         }
-        let has_moved = standings.has_moved_bytes(asker);
+        let has_moved = standings.moved(asker.id) >= swarm.config.terms.least_use();
         let (one, scope) =
             (Asker { id: asker.id, network: asker.site.network(), has_moved }, asker.site.scope());
-        // Whoever asks does not learn who is here without the consent to be found.
-        let may_be_found =
-            |peer: &Peer| peer.phase == Phase::Ready && peer.consent.contains(Consent::PUBLISH);
+        // Who is here without the consent to be found is not told; and an address within one network leads to another host elsewhere.
+        let may_be_found = |peer: &Peer| {
+            let publishes = peer.consent.contains(Consent::PUBLISH);
+            peer.phase == Phase::Ready && publishes && peer.site.scope() == scope
+        };
         let found = swarm.peers.primary(wanted).filter(|_| wanted != one.id);
         let found = found.and_then(|target| Some((target, swarm.peers.get(&target)?)));
         let verdict = match found.filter(|(_, peer)| may_be_found(peer)) {
-            _ if !self.may_ask(swarm.now, one.id) => Err(NoMeeting::Limit),
+            _ if !self.questions.take(swarm.now, one.id, [QUESTIONS]) => Err(NoMeeting::Limit),
             None => Err(NoMeeting::NotConnected),
-            // An address within one network leads to another host elsewhere.
-            Some((_, target)) if target.site.scope() != scope => Err(NoMeeting::NoAddress),
             Some(_) if !self.take(swarm.now, one, wanted) => Err(NoMeeting::Limit),
             Some((conn, _)) => Ok(conn),
         };
@@ -122,48 +108,26 @@ impl Introducer {
         None
     }
 
-    /// Counts a question; returns false if there were too many.
-    fn may_ask(&mut self, now: Time, asker: PeerId) -> bool {
-        self.forget(now);
-        self.asked.entry(asker).or_default().questions.take(now, MINUTE, QUESTIONS)
-    }
-
     /// Counts an introduction; returns false if there were too many.
     fn take(&mut self, now: Time, asker: Asker, wanted: PeerId) -> bool {
-        self.forget(now);
         let Asker { id, network, has_moved } = asker;
         let pair = (id.min(wanted), id.max(wanted));
-        let budget = &mut self.budgets[usize::from(has_moved)];
-        let mut asked = self.asked.get(&id).copied().unwrap_or_default();
-        let may = !self.pairs.contains_key(&pair)
-            && asked.minute.take(now, MINUTE, OF_A_KEY[0])
-            && asked.hour.take(now, HOUR, OF_A_KEY[1])
-            && budget.all.may(now, MINUTE, OF_ALL)
-            && budget.members.may(now, wanted)
-            && budget.shares.may(now, (wanted, network));
+        let most = |most: u32| [if has_moved { 2 * most } else { most }];
+        let may = self.pairs.may(now, pair, [1])
+            && self.asked.may(now, id, OF_A_KEY)
+            && self.members.may(now, wanted, most(TO_A_MEMBER))
+            && self.shares.may(now, (wanted, network), most(TO_A_MEMBER_OF_A_NETWORK))
+            && self.networks.may(now, network, most(OF_A_NETWORK))
+            && self.all.may(now, (), most(OF_ALL));
         if may {
-            budget.all.add(now, MINUTE);
-            budget.members.add(now, wanted);
-            budget.shares.add(now, (wanted, network));
-            self.asked.insert(id, asked);
-            self.pairs.insert(pair, now);
+            self.pairs.add(now, pair);
+            self.asked.add(now, id);
+            self.members.add(now, wanted);
+            self.shares.add(now, (wanted, network));
+            self.networks.add(now, network);
+            self.all.add(now, ());
         }
         may
-    }
-
-    /// Forgets what is over, and one key where there are too many.
-    fn forget(&mut self, now: Time) {
-        self.pairs.retain(|_, at| now.since(*at) < MINUTE);
-        let is_over = |asked: &Asked| asked.hour.is_over(now, HOUR) && asked.questions.is_over(now, MINUTE);
-        if self.asked.len() >= MAX_KEYS {
-            self.asked.retain(|_, asked| !is_over(asked));
-        }
-        if self.asked.len() >= MAX_KEYS {
-            let first =
-                self.asked.iter().min_by_key(|(_, asked)| asked.hour.since().max(asked.questions.since()));
-            let first = first.map(|(&key, _)| key);
-            first.and_then(|key| self.asked.remove(&key));
-        }
     }
 }
 
@@ -301,7 +265,8 @@ mod tests {
             (TAKE, NEAR, id(2), NoMeeting::NotConnected),
             // An offer of the asker's own key may have been given to it.
             (all(), NEAR, id(1), NoMeeting::NotConnected),
-            (all(), [8, 8, 4, 4], id(2), NoMeeting::NoAddress),
+            // An address of another scope would lead it elsewhere.
+            (all(), [8, 8, 4, 4], id(2), NoMeeting::NotConnected),
         ];
         for (consent, at, wanted, reason) in cases {
             let (_, said) = asked(publishes, consent, at, wanted);
@@ -356,7 +321,7 @@ mod tests {
         let in_all = (0..5_000).filter(|&n| take(n, key(10_000 + n), key(20_000 + n), false)).count();
         assert_eq!(in_all + to_one, OF_ALL as usize);
         assert!(take(0, key(90_000), key(0), true), "one that moved bytes");
-        assert!(introducer.asked.len() <= MAX_KEYS && introducer.pairs.len() <= 2 * OF_ALL as usize);
+        assert!(introducer.asked.count() <= MAX_KEYS && introducer.pairs.count() <= MAX_KEYS);
     }
 
     // Rows: H14
@@ -370,12 +335,12 @@ mod tests {
         };
         for n in 0..3_000 {
             let now = Time::after_start(Duration::from_millis(5_000 + n * 300));
-            assert!(introducer.take(now, from(7, key(n), false), key(10_000 + n)), "{n}");
+            assert!(introducer.take(now, from(n as u8, key(n), false), key(10_000 + n)), "{n}");
         }
         let later = Time::after_start(Duration::from_secs(2_000));
         assert!(introducer.take(later, from(7, key(90_000), false), key(90_001)));
         assert!(introducer.take(later, from(7, key(90_002), true), key(90_003)));
-        assert!(introducer.asked.len() <= MAX_KEYS);
+        assert!(introducer.asked.count() <= MAX_KEYS);
     }
 
     #[test]

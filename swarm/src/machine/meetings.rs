@@ -1,22 +1,23 @@
 //! Introductions of this member: whom it asks for one when a dial is silent, and what it does when a member names it one.
 //!
-//! A member that introduces may lie, and so may the peer that it names: what is sent to the address of a `Meet` is bounded for each
-//! address, each network and in all, as for the addresses of passed-on offers, and is a few packets of a few bytes
-//! (`meeting_bounds.rs`).
+//! A member that introduces may lie, and so may the peer that it names: what is sent to the address of a `Meet` is a few packets of a
+//! few bytes, and bounded with the dials of passed-on offers (`introducers.rs`, `reach.rs`).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use minimodel_wire::{Consent, Frame, Meeting, Nat, PeerId};
 
+use super::dialing::Dialer;
 use super::events::{Conn, Event, Output};
 use super::fault::Breach;
+use super::introducers::{Counted, Introducers};
 use super::introductions::{Attempt, NotMet, Sent};
-use super::meeting_bounds::{Counted, MeetingBounds, Word};
 use super::peer::{Peer, Phase};
-use super::site::{Scope, Site};
-use super::sources::Sources;
+use super::reach::Reach;
+use super::site::{Network, Scope, Site};
 use super::standing::Standings;
 use super::swarm::Swarm;
 use super::time::Time;
@@ -87,7 +88,7 @@ pub(super) struct Meetings {
     introduced: BTreeMap<PeerId, PeerId>,
     /// Meetings under way, of a peer by the word of a member.
     under_way: BTreeMap<(PeerId, PeerId), Trial>,
-    bounds: MeetingBounds,
+    introducers: Introducers,
     has_asked: bool,
 }
 
@@ -108,9 +109,9 @@ impl Meetings {
     }
 
     /// Notes that a peer is connected from or at `site`, and tells who introduced it, if it was met.
-    pub(super) fn connected(&mut self, swarm: &mut Swarm, peer: PeerId, site: Site) {
-        let asked = self.wanted.remove(&peer).map(|wanted| wanted.stage);
-        let met = self.remove(swarm.now, peer, site);
+    pub(super) fn connected(&mut self, swarm: &mut Swarm, reach: &mut Reach, peer: PeerId, site: Site) {
+        let asked = self.wanted.get(&peer).map(|wanted| wanted.stage.clone());
+        let met = self.forget(reach, swarm.now, peer, site);
         // Of several, the one that was asked.
         let by = met.iter().find(|&&by| asked == Some(Stage::Meeting(by))).or(met.first()).copied();
         if let Some(by) = by {
@@ -119,23 +120,18 @@ impl Meetings {
         }
     }
 
-    /// Ends all meetings of a peer, which answered at `site`, and returns who introduced it. What was sent elsewhere stays counted:
-    /// it may have gone to somebody who has nothing to do with the peer.
-    fn remove(&mut self, now: Time, peer: PeerId, site: Site) -> Vec<PeerId> {
+    /// Ends all meetings of a peer, which answered at `site`, and returns who introduced it. Its connection may not have been taken:
+    /// the driver tells of no other end of its meeting.
+    pub(super) fn forget(&mut self, reach: &mut Reach, now: Time, peer: PeerId, site: Site) -> Vec<PeerId> {
+        self.wanted.remove(&peer);
         let met: Vec<PeerId> =
             self.under_way.keys().filter(|(met, _)| *met == peer).map(|&(_, by)| by).collect();
         for &by in &met {
             if let Some(trial) = self.under_way.remove(&(peer, by)) {
-                self.bounds.give_back(now, &trial.counted, site);
+                self.introducers.led_to_a_peer(reach, now, &trial.counted, site);
             }
         }
         met
-    }
-
-    /// Forgets a peer whose connection at `site` was not taken. The driver tells of no other end of its meeting.
-    pub(super) fn forget(&mut self, now: Time, peer: PeerId, site: Site) {
-        self.wanted.remove(&peer);
-        self.remove(now, peer, site);
     }
 
     /// Notes that a dial failed. If something answered there, an introduction would change nothing; a meeting under way goes on.
@@ -190,14 +186,31 @@ impl Meetings {
             return;
         }
         let Some(wanted) = self.wanted.get_mut(&peer) else { return };
+        if let Stage::Asked(conn, at) = wanted.stage
+            && at + ANSWER <= now
+            && let Some(mute) = swarm.peers.get(&conn)
+        {
+            self.introducers.led_to_nothing(mute.site.network());
+        }
         let may_ask = |one: &&Peer| {
             let publishes = one.consent.contains(Consent::PUBLISH);
             one.phase == Phase::Ready && publishes && one.id != peer && !wanted.asked.contains(&one.id)
         };
-        // One that we dialed is reached by others too.
-        let others = swarm.peers.iter().filter(|(_, one)| may_ask(one));
-        let rank = |one: &Peer| (wanted.asked_before.contains(&one.id), !one.dialed);
-        let next = others.min_by_key(|&(&conn, one)| (rank(one), conn)).map(|(&conn, one)| (conn, one.id));
+        // Those whose word led to peers before, and one of each network before a second of any; one that we dialed is reached by
+        // others too.
+        let Swarm { peers, rng, .. } = swarm;
+        let networks: BTreeSet<Network> = peers
+            .values()
+            .filter(|one| wanted.asked.contains(&one.id))
+            .map(|one| one.site.network())
+            .collect();
+        let mut rank = |one: &Peer| {
+            let network = one.site.network();
+            let (lied, is_second) = (wanted.asked_before.contains(&one.id), networks.contains(&network));
+            (lied, is_second, Reverse(self.introducers.score(network)), !one.dialed, rng.u32(..))
+        };
+        let next = peers.iter().filter(|(_, one)| may_ask(one)).min_by_key(|(_, one)| rank(one));
+        let next = next.map(|(&conn, one)| (conn, one.id));
         match next.filter(|_| wanted.asked.len() < MOST_ASKED) {
             Some((conn, member)) => {
                 wanted.asked.insert(member);
@@ -238,7 +251,7 @@ impl Meetings {
     pub(super) fn meet(
         &mut self,
         swarm: &mut Swarm,
-        (sources, standings): (&Sources, &Standings),
+        (dialer, standings): (&mut Dialer, &Standings),
         conn: Conn,
         meeting: &Meeting,
     ) -> Option<Breach> {
@@ -246,12 +259,8 @@ impl Meetings {
         let from = swarm.peers.get(&conn)?;
         let (by, site) = (from.id, from.site);
         let asks = |wanted: &Wanted| matches!(wanted.stage, Stage::Asked(asked, _) if asked == conn);
-        let word = match (self.wanted.get(&peer).is_some_and(asks), from.dialed) {
-            (true, _) => Word::Asked,
-            (false, true) => Word::OfADialed,
-            (false, false) => Word::OfAStranger,
-        };
-        let (config, is_asked) = (&swarm.config, word == Word::Asked);
+        let is_asked = self.wanted.get(&peer).is_some_and(asks);
+        let config = &swarm.config;
         let publishes = config.consent.contains(Consent::PUBLISH);
         if !publishes && !self.has_asked {
             return Some(Breach::WrongState);
@@ -263,7 +272,7 @@ impl Meetings {
             || swarm.stopping
             || !config.may_dial(peer)
             || !(is_asked || may_come)
-            || sources.is_banned(peer, now)
+            || dialer.sources.is_banned(peer, now)
             || standings.is_shut_out(peer, now)
             // From here it would lead to another host.
             || Scope::of(at.ip()) < site.scope()
@@ -272,8 +281,9 @@ impl Meetings {
         }
         let ports = [at.port(), meeting.offered_port];
         let addresses = ports.into_iter().filter(|&port| port != 0);
-        let addresses = addresses.map(|port| SocketAddr::new(at.ip(), port));
-        let counted = self.bounds.take(now, word, site.network(), addresses)?;
+        let addresses: Vec<_> = addresses.map(|port| SocketAddr::new(at.ip(), port)).collect();
+        let told = (site.network(), is_asked);
+        let counted = self.introducers.take(&mut dialer.reach, now, told, &addresses)?;
         if let Some(wanted) = self.wanted.get_mut(&peer).filter(|_| is_asked) {
             wanted.stage = Stage::Meeting(by);
         }
@@ -293,12 +303,13 @@ impl Meetings {
     pub(super) fn ended(
         &mut self,
         swarm: &mut Swarm,
-        sources: &mut Sources,
+        dialer: &mut Dialer,
         (peer, by): (PeerId, PeerId),
         ours: Sent,
     ) {
         let now = swarm.now;
-        let Some(Trial { nat: theirs, .. }) = self.under_way.remove(&(peer, by)) else { return };
+        let Some(Trial { nat: theirs, counted }) = self.under_way.remove(&(peer, by)) else { return };
+        self.introducers.led_to_nothing(counted.by);
         let why = NotMet::NothingCame(Attempt { by, ours, theirs });
         let wanted = self.wanted.get_mut(&peer).filter(|wanted| wanted.stage == Stage::Meeting(by));
         let Some(wanted) = wanted else { return };
@@ -310,7 +321,7 @@ impl Meetings {
         let asked_before = std::mem::take(&mut wanted.asked);
         (wanted.stage, wanted.is_second, wanted.asked_before) = (Stage::Waits(second), true, asked_before);
         // Routers are to forget what came before; and no dial comes before the second meeting, either.
-        sources.rest_until(peer, second + LASTS);
+        dialer.sources.rest_until(peer, second + LASTS);
         swarm.event(Event::NotMet { peer, why });
     }
 }

@@ -39,6 +39,7 @@
 mod announcer;
 mod answers;
 mod bans;
+mod budget;
 mod choker;
 mod chunk_map;
 mod chunks;
@@ -63,10 +64,10 @@ mod found;
 mod harness;
 mod hello;
 mod introducer;
+mod introducers;
 mod introductions;
 mod leaves;
 mod lost;
-mod meeting_bounds;
 mod meetings;
 mod names;
 mod offer_checks;
@@ -103,7 +104,6 @@ mod uploads;
 mod user_controls;
 mod view;
 mod wasted_reads;
-mod window;
 
 pub use bans::BAN;
 pub use chunk_map::ChunkMap;

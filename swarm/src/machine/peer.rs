@@ -47,6 +47,8 @@ pub(super) enum Admission {
     Returned,
     /// The peer has no place: it is sent the offers of others and closed.
     Guest,
+    /// The peer gave its place back, and is kept for introductions.
+    Contact,
 }
 
 /// What a peer announced.
@@ -161,8 +163,13 @@ impl Peer {
         self.may_be_asked() && self.down.backoff.not_before <= now && self.down.room() > 0
     }
 
-    /// Returns true if the peer has no place.
+    /// Returns true if the peer was let in to be sent the offers of others.
     pub(super) fn is_guest(&self) -> bool {
         self.admission == Admission::Guest
+    }
+
+    /// Returns true if the peer holds a place.
+    pub(super) fn has_place(&self) -> bool {
+        !matches!(self.admission, Admission::Guest | Admission::Contact)
     }
 }

@@ -76,6 +76,7 @@ impl PeerTable {
         self.by_conn.contains_key(conn)
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.by_conn.len()
     }
@@ -106,7 +107,7 @@ impl PeerTable {
 
     /// Places that are taken; guests take none.
     pub(super) fn places_taken(&self) -> usize {
-        self.len() - self.guests()
+        self.values().filter(|peer| peer.has_place()).count()
     }
 
     /// Peers without a place, which are only sent the offers of others.

@@ -99,8 +99,9 @@ impl Held {
 ///
 /// The best `kept` of those that used their places always stay, chosen from each network and each site in turn, and so do
 /// holders that the user named. Of the others one is evicted, in this order: an idle holder; of the network and site that
-/// hold more than the newcomer's would, the holder with the lowest claim; a holder with a lower class of claim, as long
-/// as the newcomer's site would then hold no more than that holder's holds now (any, for a newcomer that the user named).
+/// hold more than the newcomer's would, the holder with the lowest claim; a holder with a lower class of claim. The first and the
+/// last only as long as the newcomer's site would then hold no more than that holder's holds now, or for a newcomer that the user
+/// named.
 pub(super) fn to_evict(holders: &[Holder], kept: usize, newcomer: Newcomer) -> Option<Conn> {
     let Newcomer { site, claim } = newcomer;
     let held = Held::of(holders.iter().map(|holder| holder.site));
@@ -110,14 +111,14 @@ pub(super) fn to_evict(holders: &[Holder], kept: usize, newcomer: Newcomer) -> O
     // Of idle holders the oldest is evicted, since it was idle longest; of others the newest.
     let first = |holder: &&Holder| (Reverse(held.by(holder.site)), holder.claim, holder.conn);
     let last = |holder: &&Holder| (Reverse(held.by(holder.site)), holder.claim, Reverse(holder.conn));
-    let idle = free().filter(|holder| holder.is_idle).min_by_key(first);
+    let is_even = |holder: &&Holder| claim == Claim::Named || held.spares(holder.site, site);
+    let idle = free().filter(|holder| holder.is_idle).filter(is_even).min_by_key(first);
     let owing = || free().filter(|holder| held.owes(holder.site, site)).min_by_key(last);
     // A peer that used its place before gets one back, until such peers hold the part that is kept for them.
     let used = holders.iter().filter(|holder| holder.claim.class() == Claim::Used(0)).count();
     let is_heard = claim == Claim::Named || claim.class() != Claim::Used(0) || used < kept;
     let lesser = || {
         let is_less = |holder: &&Holder| is_heard && holder.claim.class() < claim.class();
-        let is_even = |holder: &&Holder| claim == Claim::Named || held.spares(holder.site, site);
         free().filter(is_less).filter(is_even).min_by_key(|holder| (holder.claim.class(), last(holder)))
     };
     idle.or_else(owing).or_else(lesser).map(|holder| holder.conn)

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use minimodel_wire::PeerId;
 
+use super::budget::{Budget, DAY, HOUR};
 use super::site::{Network, Scope, Site};
 use super::time::Time;
 
@@ -16,17 +17,18 @@ use super::time::Time;
 const OF_AN_OFFER: usize = 2;
 /// Failed dials of a key from passed-on offers; after these it is dialed at most once in the time in which one fades.
 pub(super) const MAX_FAILURES: u32 = 5;
-const FADES: Duration = Duration::from_secs(3_600);
-/// Unanswered dials of passed-on addresses in one network, within an hour and within a day. Some members of a large swarm
-/// share a network, and some of these are always gone.
-const OF_A_NETWORK: [u32; 2] = [16, 64];
-/// Unanswered dials of passed-on addresses in all networks together, within an hour and within a day.
+const FADES: Duration = HOUR;
+/// Addresses of one network that were tried and did not answer, within an hour and within a day: those of passed-on offers, and of
+/// meetings that others asked for. Some members of a large swarm share a network, and some of these are always gone.
+const OF_A_NETWORK: [u32; 2] = [12, 48];
+/// The same with the meetings that we asked for, so that what others say of a network keeps no peer of it from being met.
+const OF_A_NETWORK_ASKED: [u32; 2] = [16, 64];
+/// The same in all networks together.
 const OF_ALL: [u32; 2] = [256, 2_048];
 /// Of these, for whoever brings an address first. The rest is kept for those who come later.
 const OF_THE_FIRST: [u32; 2] = [OF_ALL[0] / 2, OF_ALL[1] / 2];
 /// The part of one bringer in the rest. So it takes bringers in sixteen networks to use up the hour of all others.
 const OF_A_BRINGER: [u32; 2] = [OF_THE_FIRST[0] / 16, OF_THE_FIRST[1] / 16];
-const HOUR_AND_DAY: [Duration; 2] = [Duration::from_secs(3_600), Duration::from_secs(24 * 3_600)];
 /// Most keys whose failed dials are remembered. Before all failures of a key fade, fewer addresses than this are dialed
 /// in vain, so that an attacker gains nothing by failing under many keys.
 const MAX_KEYS: usize = OF_ALL[1] as usize;
@@ -48,127 +50,81 @@ pub(super) fn pex_addresses(addresses: &[SocketAddr], from: Scope) -> Vec<Socket
     meant
 }
 
-/// Counts of an hour and of a day; each period begins with its first count.
-#[derive(Debug, Clone, Copy, Default)]
-struct Counts([(Time, u32); 2]);
-
-impl Counts {
-    fn is_within(&self, now: Time, most: [u32; 2]) -> bool {
-        let spans = self.0.iter().zip(HOUR_AND_DAY).zip(most);
-        spans.into_iter().all(|((&(since, count), span), most)| count < most || now.since(since) >= span)
-    }
-
-    fn add(&mut self, now: Time) {
-        for ((since, count), span) in self.0.iter_mut().zip(HOUR_AND_DAY) {
-            if *count == 0 || now.since(*since) >= span {
-                (*since, *count) = (now, 0);
-            }
-            *count += 1;
-        }
-    }
-
-    fn take_back(&mut self) {
-        self.0.iter_mut().for_each(|(_, count)| *count = count.saturating_sub(1));
-    }
-
-    fn is_over(&self, now: Time) -> bool {
-        let [_, (since, count)] = self.0;
-        count == 0 || now.since(since) >= HOUR_AND_DAY[1]
-    }
-}
-
-/// Counts by key, each within an hour and within a day.
-#[derive(Debug)]
-struct CountsBy<K> {
-    counts: BTreeMap<K, Counts>,
-    most: [u32; 2],
-}
-
-impl<K: Ord> CountsBy<K> {
-    /// `most` of one key.
-    fn new(most: [u32; 2]) -> Self {
-        Self { counts: BTreeMap::new(), most }
-    }
-
-    /// Returns true if one more may be counted.
-    fn may(&self, now: Time, key: &K) -> bool {
-        self.counts.get(key).copied().unwrap_or_default().is_within(now, self.most)
-    }
-
-    /// Counts one more.
-    fn add(&mut self, now: Time, key: K) {
-        if self.counts.len() >= MAX_KEYS {
-            self.counts.retain(|_, counts| !counts.is_over(now));
-        }
-        self.counts.entry(key).or_default().add(now);
-    }
-
-    /// Takes back one that was counted; returns false if none stands.
-    fn give_back(&mut self, key: &K) -> bool {
-        let counts = self.counts.get_mut(key);
-        counts.map(Counts::take_back).is_some()
-    }
-}
-
 /// Who brings an address: a member in this network; `None`: the user's own lists, and what was found without a member.
 pub(super) type BroughtBy = Option<Network>;
 
-/// Dials of passed-on addresses that were not answered. Keys are free, and networks are not: so they are counted by where they led,
-/// and by the network of whoever brought the address. Nobody uses up what others need.
+/// Who says that a peer is at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// An offer, or a member that we did not ask.
+    Unasked(BroughtBy),
+    /// A member in this network, which we asked for this very peer.
+    Asked(Network),
+}
+
+impl Told {
+    fn by(self) -> BroughtBy {
+        match self {
+            Self::Unasked(by) => by,
+            Self::Asked(by) => Some(by),
+        }
+    }
+}
+
+/// Addresses that were tried because others named them, and did not answer. Keys are free, and networks are not: so they are counted
+/// by where they led, and by the network of whoever brought the address. No one uses up what others need.
 #[derive(Debug)]
 pub(super) struct Reach {
-    networks: CountsBy<Network>,
-    bringers: CountsBy<BroughtBy>,
+    networks: Budget<Network, 2>,
+    bringers: Budget<BroughtBy, 2>,
     /// Beyond the parts of the bringers.
-    first: Counts,
-    all: Counts,
+    first: Budget<(), 2>,
+    all: Budget<(), 2>,
     /// Failed dials of each key, and the time of the last.
     failed: BTreeMap<PeerId, (u32, Time)>,
 }
 
 impl Default for Reach {
     fn default() -> Self {
+        let hour_and_day = [HOUR, DAY];
         Self {
-            networks: CountsBy::new(OF_A_NETWORK),
-            bringers: CountsBy::new(OF_A_BRINGER),
-            first: Counts::default(),
-            all: Counts::default(),
+            networks: Budget::new(hour_and_day, MAX_KEYS),
+            bringers: Budget::new(hour_and_day, MAX_KEYS),
+            first: Budget::new(hour_and_day, 1),
+            all: Budget::new(hour_and_day, 1),
             failed: BTreeMap::new(),
         }
     }
 }
 
 impl Reach {
-    /// Returns true if a dial of the address may be counted.
-    pub(super) fn may(&self, now: Time, by: BroughtBy, address: SocketAddr) -> bool {
-        self.networks.may(now, &Site::of(address.ip()).network())
-            && self.all.is_within(now, OF_ALL)
-            && (self.bringers.may(now, &by) || self.first.is_within(now, OF_THE_FIRST))
-    }
-
-    /// Counts a dial of the address against its network, its bringer and all together; returns false if a limit is reached.
-    pub(super) fn take(&mut self, now: Time, by: BroughtBy, address: SocketAddr) -> bool {
-        let may = self.may(now, by, address);
+    /// Counts a try of the address against its network, its bringer and all together; returns false if a limit is reached.
+    pub(super) fn take(&mut self, now: Time, told: Told, address: SocketAddr) -> bool {
+        let (by, at) = (told.by(), Site::of(address.ip()).network());
+        let of_a_network = if told == Told::Unasked(by) { OF_A_NETWORK } else { OF_A_NETWORK_ASKED };
+        let is_own = self.bringers.may(now, by, OF_A_BRINGER);
+        let may = self.networks.may(now, at, of_a_network)
+            && self.all.may(now, (), OF_ALL)
+            && (is_own || self.first.may(now, (), OF_THE_FIRST));
         if may {
-            self.networks.add(now, Site::of(address.ip()).network());
-            if !self.bringers.may(now, &by) {
-                self.first.add(now);
-            }
+            self.networks.add(now, at);
             self.bringers.add(now, by);
-            self.all.add(now);
+            self.all.add(now, ());
+            if !is_own {
+                self.first.add(now, ());
+            }
         }
         may
     }
 
-    /// Takes back the count of a dial: the peer answered, or the address was not dialed after all.
+    /// Takes back the count of a try: the peer answered, or the address was not tried after all.
     pub(super) fn give_back(&mut self, now: Time, by: BroughtBy, address: SocketAddr) {
-        if self.networks.give_back(&Site::of(address.ip()).network()) {
-            self.all.take_back();
-            self.bringers.give_back(&by);
-            // Beyond its part it was counted for the first as well.
-            if !self.bringers.may(now, &by) {
-                self.first.take_back();
-            }
+        self.networks.give_back(Site::of(address.ip()).network());
+        self.all.give_back(());
+        self.bringers.give_back(by);
+        // Beyond its part it was counted for the first as well.
+        if !self.bringers.may(now, by, OF_A_BRINGER) {
+            self.first.give_back(());
         }
     }
 
@@ -233,17 +189,26 @@ mod tests {
     fn failed_dials_to_one_network_are_limited_per_hour_and_day() {
         let mut reach = Reach::default();
         let victim = |n: u32| SocketAddr::from(([203, 0, 113, n as u8], 9));
-        let dialed = |reach: &mut Reach, now| (0..500).filter(|&n| reach.take(now, None, victim(n))).count();
+        let dialed = |reach: &mut Reach, now| {
+            (0..500).filter(|&n| reach.take(now, Told::Unasked(None), victim(n))).count()
+        };
         let [hour, day] = OF_A_NETWORK.map(|most| most as usize);
         assert_eq!(dialed(&mut reach, after(0)), hour);
-        assert!(reach.take(after(0), None, SocketAddr::from(([203, 0, 114, 1], 9))), "another network");
+        assert!(
+            reach.take(after(0), Told::Unasked(None), SocketAddr::from(([203, 0, 114, 1], 9))),
+            "another network"
+        );
         let all: usize = (1..24 * 60).map(|minute| dialed(&mut reach, after(60 * minute))).sum();
         assert_eq!(hour + all, day);
         assert_eq!(dialed(&mut reach, after(24 * 3_600)), hour);
+        // One that we ask for finds something left.
+        let asked = Told::Asked(Site::of([8, 8, 8, 8].into()).network());
+        let met = (0..500).filter(|&n| reach.take(after(24 * 3_600), asked, victim(n))).count();
+        assert_eq!(met, (OF_A_NETWORK_ASKED[0] - OF_A_NETWORK[0]) as usize);
         // Dials of peers that answer are not counted.
         let mut reach = Reach::default();
         for n in 0..1_000 {
-            assert!(reach.take(after(0), None, victim(n)));
+            assert!(reach.take(after(0), Told::Unasked(None), victim(n)));
             reach.give_back(after(0), None, victim(n));
         }
     }
@@ -255,11 +220,15 @@ mod tests {
         let network = |n: u32| SocketAddr::from(([100, (n >> 8) as u8, n as u8, 1], 9));
         let by = |n: u32| Some(Site::of(network(n % 100).ip()).network());
         let dialed: usize = (0..200)
-            .map(|hour| (0..5_000).filter(|&n| reach.take(after(3_600 * hour), by(n), network(n))).count())
+            .map(|hour| {
+                (0..5_000)
+                    .filter(|&n| reach.take(after(3_600 * hour), Told::Unasked(by(n)), network(n)))
+                    .count()
+            })
             .sum();
         let days = 200_usize.div_ceil(24);
         assert!(dialed <= days * OF_ALL[1] as usize, "{dialed}");
-        assert!(reach.networks.counts.len() <= 2 * MAX_KEYS, "{}", reach.networks.counts.len());
+        assert!(reach.networks.count() <= MAX_KEYS, "{}", reach.networks.count());
     }
 
     // Rows: B19, H4
@@ -270,7 +239,9 @@ mod tests {
         let address =
             |bringer: u8, n: u32| SocketAddr::from(([100 + bringer, (n >> 8) as u8, n as u8, 1], 9));
         let mut take = |bringer, now| {
-            (0..1_000).filter(|&n| reach.take(after(now), by(bringer), address(bringer, n))).count()
+            (0..1_000)
+                .filter(|&n| reach.take(after(now), Told::Unasked(by(bringer)), address(bringer, n)))
+                .count()
         };
         let [first, part] = [OF_THE_FIRST, OF_A_BRINGER].map(|[hour, _]| hour as usize);
         // The first takes half of all, and each of the others has its own part.
@@ -284,10 +255,10 @@ mod tests {
         // Of one that answers, nothing is used up.
         let mut reach = Reach::default();
         for n in 0..1_000 {
-            assert!(reach.take(after(0), by(0), address(0, n)));
+            assert!(reach.take(after(0), Told::Unasked(by(0)), address(0, n)));
             reach.give_back(after(0), by(0), address(0, n));
         }
-        assert!((0..OF_THE_FIRST[0]).all(|n| reach.take(after(0), by(1), address(1, n))));
+        assert!((0..OF_THE_FIRST[0]).all(|n| reach.take(after(0), Told::Unasked(by(1)), address(1, n))));
     }
 
     // Rows: H4

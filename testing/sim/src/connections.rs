@@ -40,7 +40,8 @@ impl World {
         let failed = |wrong_key| Input::DialFailed { peer: expected, wrong_key, code: None };
         let found = addresses.iter().filter_map(|address| self.paths.addresses.get(address)).min().copied();
         let is_there = |to: &usize| {
-            self.peers[*to].process.online
+            *to != no
+                && self.peers[*to].process.online
                 && self.peers[*to].plan.listening
                 && !self.faults.is_split(self.now, no, *to)
         };

@@ -108,6 +108,10 @@ fn idle_peer_gives_way_to_newcomer_unless_among_the_best_half() {
         holders[n].is_idle = true;
     }
     assert_eq!(to_evict(&holders, 4, new), Some(Conn(3)));
+    // One of a network that holds as many puts none out.
+    let second = Newcomer { site: at([100, 0, 0, 2]), ..new };
+    assert_eq!(to_evict(&holders, 4, second), None);
+    assert_eq!(to_evict(&holders, 4, Newcomer { claim: Claim::Named, ..second }), Some(Conn(3)));
     holders[3].claim = Claim::Used(9);
     assert_eq!(to_evict(&holders, 4, new), Some(Conn(5)));
     holders[5].is_idle = false;

@@ -21,3 +21,4 @@ mod third_parties;
 mod throughput;
 mod transfer;
 mod uploads;
+mod users;
