@@ -70,10 +70,11 @@ impl<K: Ord + Copy, const N: usize> Budget<K, N> {
         may
     }
 
-    /// Takes back one that was counted.
-    pub(super) fn give_back(&mut self, key: K) {
-        let windows = self.by_key.get_mut(&key).into_iter().flatten();
-        windows.for_each(|window| window.count = window.count.saturating_sub(1));
+    /// Takes back one that was counted; returns false if the key is not known.
+    pub(super) fn give_back(&mut self, key: K) -> bool {
+        let windows = self.by_key.get_mut(&key);
+        let take_back = |window: &mut Window| window.count = window.count.saturating_sub(1);
+        windows.map(|windows| windows.iter_mut().for_each(take_back)).is_some()
     }
 
     fn make_room(&mut self, now: Time) {
@@ -128,8 +129,7 @@ mod tests {
     fn what_is_given_back_may_be_taken_again() {
         let mut budget = Budget::new([MINUTE, HOUR], 3);
         assert!(budget.take(at(5), 1, [1, 1]));
-        budget.give_back(1);
-        budget.give_back(2);
+        assert!(budget.give_back(1) && !budget.give_back(2));
         assert!(budget.take(at(5), 1, [1, 1]) && !budget.take(at(5), 1, [1, 1]));
         assert!(!budget.may(at(5), 2, [0, 1]));
     }

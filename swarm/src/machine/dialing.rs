@@ -21,6 +21,10 @@ const LATER: Duration = Duration::from_secs(600);
 const BEYOND_ENOUGH: Duration = Duration::from_secs(4);
 const BEYOND_ALL: Duration = Duration::from_secs(60);
 
+fn free_places(swarm: &Swarm) -> usize {
+    swarm.config.limits.max_connections.saturating_sub(swarm.peers.places_taken())
+}
+
 /// The known peers and where they may be, and the limits on dialing them.
 #[derive(Debug)]
 pub(super) struct Dialer {
@@ -38,12 +42,7 @@ impl Dialer {
     fn free_dials(&self, swarm: &Swarm) -> usize {
         let limits = &swarm.config.limits;
         let most = if swarm.wants_chunks() { limits.max_dials } else { contacts::hosts_wanted(swarm) };
-        let places = limits.max_connections.saturating_sub(swarm.peers.places_taken());
-        most.saturating_sub(self.sources.dialing.len()).min(places)
-    }
-
-    fn is_full(&self, swarm: &Swarm) -> bool {
-        swarm.peers.places_taken() >= swarm.config.limits.max_connections
+        most.saturating_sub(self.sources.dialing.len()).min(free_places(swarm))
     }
 
     /// Connected peers beyond which passed-on offers are dialed slowly.
@@ -68,12 +67,12 @@ impl Dialer {
         }
     }
 
-    /// When the next dial is due; `None` if no peer is to be dialed, or no dial is free.
+    /// When it is to be looked for the next dial; `None` if no peer is to be dialed, or no dial is free.
     pub(super) fn next_dial(&self, swarm: &Swarm) -> Option<Time> {
         let soonest = self.sources.soonest;
-        if soonest == Time::MAX {
-            // No known peer waits, as in most steps of a transfer: nothing is counted.
-            return None;
+        if soonest > swarm.now {
+            // No known peer is due, as in most steps of a transfer: nothing is counted before one is.
+            return (soonest < Time::MAX).then_some(soonest);
         }
         let others = self.dials_others_at(swarm);
         let soonest = if others <= soonest { soonest } else { others.min(self.sources.soonest_by_user) };
@@ -81,7 +80,7 @@ impl Dialer {
         let may_replace = swarm.wants_chunks() && self.sources.dialing.is_empty();
         let at = match self.free_dials(swarm) {
             0 if may_replace => soonest.max(self.next_beyond),
-            0 if !self.sources.dialing.is_empty() || self.is_full(swarm) => return None,
+            0 if !self.sources.dialing.is_empty() || free_places(swarm) == 0 => return None,
             0 => soonest.max(contacts::hosts_change_at(swarm)?),
             _ => soonest,
         };
@@ -172,7 +171,7 @@ impl Dialer {
                 continue;
             }
             if self.is_crowded(swarm) {
-                self.next_beyond = now + if self.is_full(swarm) { BEYOND_ALL } else { BEYOND_ENOUGH };
+                self.next_beyond = now + if free_places(swarm) == 0 { BEYOND_ALL } else { BEYOND_ENOUGH };
             }
             tell(peer);
             swarm.push(Output::Dial { peer, addresses, pex_addresses });

@@ -23,7 +23,7 @@ const OF_A_KEY: [u32; 2] = [4, 32];
 /// Questions of one key within a minute, whatever the answer.
 const QUESTIONS: u32 = 32;
 /// Introductions to one member within a minute, by keys that moved nothing. Those that did have as many of their own, here and in the
-/// next two, so that throwaway keys use up nobody's.
+/// next three, so that throwaway keys use up none of them.
 const TO_A_MEMBER: u32 = 8;
 /// Of these for keys of one network, so that those of one host leave some to others.
 const TO_A_MEMBER_OF_A_NETWORK: u32 = 2;

@@ -12,11 +12,11 @@ use super::reach::{Reach, Told};
 use super::site::{Network, Site};
 use super::time::Time;
 
-/// Meetings that nobody here asked for, by the word of one network's members, within a minute.
+/// Meetings that this side did not ask for, by the word of one network's members, within a minute.
 pub(super) const UNASKED: u32 = 8;
 /// Of these with peers of one network, within a minute and, as long as they do not come, within an hour.
 pub(super) const UNASKED_AT_A_NETWORK: [u32; 2] = [2, 6];
-/// Meetings at one site within ten minutes, those where the peer answered as well: its other ports may be somebody else's.
+/// Meetings at one site within ten minutes, those where the peer answered as well: its other ports may belong to other users.
 pub(super) const AT_A_SITE: u32 = 32;
 const LATELY: Duration = Duration::from_secs(600);
 /// Most networks and sites that are remembered.
@@ -49,12 +49,12 @@ impl Default for Introducers {
 #[derive(Debug)]
 pub(super) struct Counted {
     pub(super) addresses: Vec<SocketAddr>,
-    told: Told,
+    is_asked: bool,
     pub(super) by: Network,
 }
 
 impl Introducers {
-    /// Counts a meeting by the word of a member in the network `by`, `asked` for this very peer or not, and returns it with those of
+    /// Counts a meeting by the word of a member in the network `by`, asked for this very peer or not, and returns it with those of
     /// its addresses that may be sent to; `None` if there are none.
     pub(super) fn take(
         &mut self,
@@ -81,10 +81,10 @@ impl Introducers {
             self.unasked.add(now, by);
             self.unasked_at.add(now, (by, at));
         }
-        Some(Counted { addresses, told, by })
+        Some(Counted { addresses, is_asked, by })
     }
 
-    /// Notes that the peer is connected from or at `site`. What was sent elsewhere stays counted: it may have gone to somebody who has
+    /// Notes that the peer is connected from or at `site`. What was sent elsewhere stays counted: it may have gone to a host that has
     /// nothing to do with the peer.
     pub(super) fn led_to_a_peer(&mut self, reach: &mut Reach, now: Time, counted: &Counted, site: Site) {
         let there = counted.addresses.iter().filter(|address| Site::of(address.ip()) == site);
@@ -95,7 +95,7 @@ impl Introducers {
             self.led_to_nothing(counted.by);
             return;
         }
-        if counted.told != Told::Asked(counted.by) {
+        if !counted.is_asked {
             self.unasked_at.give_back((counted.by, site.network()));
         }
         let score = self.score_mut(counted.by);

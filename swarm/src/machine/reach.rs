@@ -1,4 +1,4 @@
-//! Dial limits for addresses from passed-on offers (peer exchange, PEX).
+//! Limits for addresses that other peers name: those of passed-on offers (peer exchange, PEX), and of introductions.
 //!
 //! The signer of an offer chooses the addresses in it, and keys are free. Without limits over all offers, one attacker
 //! could make every member of a swarm send to a victim's address for ever. Addresses that the user named are not counted.
@@ -54,21 +54,12 @@ pub(super) fn pex_addresses(addresses: &[SocketAddr], from: Scope) -> Vec<Socket
 pub(super) type BroughtBy = Option<Network>;
 
 /// Who says that a peer is at an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Told {
     /// An offer, or a member that we did not ask.
     Unasked(BroughtBy),
     /// A member in this network, which we asked for this very peer.
     Asked(Network),
-}
-
-impl Told {
-    fn by(self) -> BroughtBy {
-        match self {
-            Self::Unasked(by) => by,
-            Self::Asked(by) => Some(by),
-        }
-    }
 }
 
 /// Addresses that were tried because others named them, and did not answer. Keys are free, and networks are not: so they are counted
@@ -100,8 +91,11 @@ impl Default for Reach {
 impl Reach {
     /// Counts a try of the address against its network, its bringer and all together; returns false if a limit is reached.
     pub(super) fn take(&mut self, now: Time, told: Told, address: SocketAddr) -> bool {
-        let (by, at) = (told.by(), Site::of(address.ip()).network());
-        let of_a_network = if told == Told::Unasked(by) { OF_A_NETWORK } else { OF_A_NETWORK_ASKED };
+        let (by, of_a_network) = match told {
+            Told::Unasked(by) => (by, OF_A_NETWORK),
+            Told::Asked(by) => (Some(by), OF_A_NETWORK_ASKED),
+        };
+        let at = Site::of(address.ip()).network();
         let is_own = self.bringers.may(now, by, OF_A_BRINGER);
         let may = self.networks.may(now, at, of_a_network)
             && self.all.may(now, (), OF_ALL)
@@ -119,12 +113,13 @@ impl Reach {
 
     /// Takes back the count of a try: the peer answered, or the address was not tried after all.
     pub(super) fn give_back(&mut self, now: Time, by: BroughtBy, address: SocketAddr) {
-        self.networks.give_back(Site::of(address.ip()).network());
-        self.all.give_back(());
-        self.bringers.give_back(by);
-        // Beyond its part it was counted for the first as well.
-        if !self.bringers.may(now, by, OF_A_BRINGER) {
-            self.first.give_back(());
+        if self.networks.give_back(Site::of(address.ip()).network()) {
+            self.all.give_back(());
+            self.bringers.give_back(by);
+            // Beyond its part it was counted for the first as well.
+            if !self.bringers.may(now, by, OF_A_BRINGER) {
+                self.first.give_back(());
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use minimodel_wire::PeerId;
 
+use super::budget::{DAY, HOUR};
 use super::peer::Peer;
 use super::time::Time;
 
@@ -13,10 +14,6 @@ const MAX_KEYS: usize = 4_096;
 /// First time for which a key is shut out after three strikes or a disconnect; doubles each time.
 const SHUT_FIRST: Duration = Duration::from_secs(60);
 const SHUT_MAX: Duration = Duration::from_secs(3_600);
-/// Period of the daily budgets.
-const DAY: Duration = Duration::from_secs(24 * 3_600);
-/// Period over which a key's passed-on offers are counted.
-const HOUR: Duration = Duration::from_secs(3_600);
 /// Connections that may break in the middle of a chunk before such a break is a strike.
 const FREE_BREAKS: u32 = 3;
 
