@@ -10,7 +10,7 @@ use minimodel_skipped::walk;
 use crate::alone;
 use crate::home::{Home, MINIMODEL};
 use crate::honest::{Fetcher, is_calm, model, publisher, runtime};
-use crate::process::Running;
+use crate::process::{Running, own_host};
 use minimodel_hostile::{Identity, Model, Target, Trick, attack};
 
 /// A seeder of the real program, and the target of the attackers.
@@ -132,6 +132,46 @@ fn keys_that_churn_or_read_slowly_do_not_keep_a_newcomer_out() {
         is_calm(&ran);
     }
     is_calm(&seeder.stop());
+}
+
+// Rows: B19
+#[test]
+fn forty_keys_of_a_host_do_not_keep_a_fetcher_from_a_seeder() {
+    let _alone = alone();
+    for habit in [Habit::Idle, Habit::Misleading] {
+        let publisher = publisher("16MiB");
+        let homes = [Home::new(), Home::new()];
+        let seed = |home: &Home, more: &[&str]| {
+            let mut command = home.command(["seed", "--consent", "serve,publish"]);
+            command.env("MINIMODEL_LISTEN", own_host()).args(more);
+            Running::start(command.args(["model.minimodel", "model.slm"].map(|name| publisher.path(name))))
+        };
+        // By itself the first seeder takes nine minutes.
+        let slow = seed(&homes[0], &["--up", "30KiB"]);
+        let fetcher = Fetcher::of(&publisher);
+        let fetching = fetcher.start_with("fetch,import,serve,publish", &[slow.offer()], &[]);
+        fetching.wait_for_event("peer-joined");
+        let occupation = Occupation::lay(occupation::Plan {
+            target: Target::of(&fetching.offer().parse().unwrap()).unwrap(),
+            model: model(&publisher),
+            from: vec![Ipv4Addr::new(127, 0, 0, 2).into()],
+            tasks: 40,
+            stay: Duration::from_secs(600),
+            habit,
+        });
+        let begun = Instant::now();
+        while occupation.here() < 40 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "only {} came", occupation.here());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let (begun, fast) = (Instant::now(), seed(&homes[1], &["--peer", &slow.offer()]));
+        fetching.wait_for_event("done");
+        println!("figure: {habit:?}: done after {:.1} s", begun.elapsed().as_secs_f64());
+        is_calm(&fetching.end().exits(0));
+        fetcher.has_it(&publisher);
+        is_calm(&fast.stop());
+        is_calm(&slow.stop());
+    }
 }
 
 /// Peak resident memory of a process, in MiB.

@@ -44,8 +44,13 @@ impl Fetcher {
 
     /// `fetch --json` from these offers.
     pub(super) fn start(&self, offers: &[String], more: &[&str]) -> Running {
+        self.start_with("fetch,import", offers, more)
+    }
+
+    /// [`Self::start`] with these consents.
+    pub(super) fn start_with(&self, consent: &str, offers: &[String], more: &[&str]) -> Running {
         let mut command = self.home.command(["--json", "fetch"]);
-        command.arg(&self.manifest).args(["-o", "out", "--consent", "fetch,import"]).args(more);
+        command.arg(&self.manifest).args(["-o", "out", "--consent", consent]).args(more);
         command.env("MINIMODEL_LISTEN", "127.0.0.1:0");
         for offer in offers {
             command.args(["--peer", offer]);

@@ -1,21 +1,21 @@
 //! Many keys from few addresses that take the connections of a seeder: each stays for a while, leaves, and comes back under
 //! another key.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Result;
-use minimodel_wire::{Consent, Request};
+use minimodel_wire::{Consent, Frame, Offer, Request, SignedOffer, limits};
 use quinn::Endpoint;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::model::Model;
-use crate::net::{self, Guise, Peer, Target};
+use crate::net::{self, Guise, Peer, Target, in_an_hour};
 use crate::seen::Ended;
 use crate::tls::Identity;
 
@@ -36,6 +36,8 @@ pub enum Habit {
     Mute,
     /// It requests chunks and reads a kilobyte a second.
     Slow,
+    /// It passes on offers of keys that nobody has, at addresses where nobody listens.
+    Misleading,
 }
 
 /// The settings of an occupation.
@@ -116,19 +118,19 @@ async fn occupy(n: usize, plan: Plan, counts: Arc<Counts>) {
     let Ok(endpoint) = net::endpoint(&guise) else { return };
     loop {
         // The seeder is expected to turn occupiers away.
-        let _ = once(&plan, &endpoint, &guise, &counts).await;
+        let _ = once(n, &plan, &endpoint, &guise, &counts).await;
         sleep(PAUSE).await;
     }
 }
 
-async fn once(plan: &Plan, endpoint: &Endpoint, guise: &Guise, counts: &Counts) -> Result<()> {
+async fn once(n: usize, plan: &Plan, endpoint: &Endpoint, guise: &Guise, counts: &Counts) -> Result<()> {
     let connection = net::dial(endpoint, &plan.target, &Identity::new()?, guise).await??;
     let mut peer = Peer::open(connection.clone()).await?;
     peer.introduce(&plan.model, Consent::FETCH).await?;
     counts.here.fetch_add(1, Ordering::Relaxed);
     let used = async {
         // The occupier stays connected when its activity ends early.
-        let _ = use_place(plan.habit, &mut peer, plan.model.count).await;
+        let _ = use_place(plan, &mut peer, n).await;
         std::future::pending::<()>().await;
     };
     let stay = async {
@@ -144,20 +146,37 @@ async fn once(plan: &Plan, endpoint: &Endpoint, guise: &Guise, counts: &Counts) 
     Ok(())
 }
 
-async fn use_place(habit: Habit, peer: &mut Peer, count: u32) -> Result<()> {
-    if habit == Habit::Idle {
-        return Ok(());
+async fn use_place(plan: &Plan, peer: &mut Peer, n: usize) -> Result<()> {
+    match plan.habit {
+        Habit::Idle => return Ok(()),
+        Habit::Misleading => return mislead(*plan.model.manifest.swarm_id(), peer, n).await,
+        Habit::Mute | Habit::Slow => peer.become_served().await?,
     }
-    peer.become_served().await?;
-    if habit == Habit::Mute {
+    if plan.habit == Habit::Mute {
         return Ok(());
     }
     let mut piece = vec![0; SLOW_BYTES];
-    for index in (0..count).cycle() {
+    for index in (0..plan.model.count).cycle() {
         let (_, mut answer) = peer.ask(&Request::Chunk { index }.encode()).await?;
         while let Some(read) = answer.read(&mut piece).await? {
             sleep(Duration::from_secs(1).mul_f64(read as f64 / SLOW_BYTES as f64)).await;
         }
+    }
+    Ok(())
+}
+
+/// Passes on as many offers as a peer may bring, each at two addresses in networks of their own.
+async fn mislead(swarm_id: [u8; 32], peer: &mut Peer, n: usize) -> Result<()> {
+    let nets = (0..=u8::MAX).flat_map(|b| [(b, 9), (b, 10)]).skip(n % 256);
+    for frame in 0..8 {
+        let mut offers = Vec::new();
+        for (b, port) in nets.clone().skip(frame * limits::MAX_PEERS_OFFERS).take(limits::MAX_PEERS_OFFERS) {
+            let identity = Identity::new()?;
+            let addresses = [128, 129].map(|a| SocketAddr::from(([127, a, b, 1], port))).to_vec();
+            let offer = Offer { peer: identity.id(), swarm_id, addresses, expires_unix: in_an_hour() };
+            offers.push(SignedOffer::sign(offer, identity.key())?.to_bytes().into());
+        }
+        peer.send(&Frame::Peers { offers }).await?;
     }
     Ok(())
 }

@@ -20,6 +20,14 @@ fn tick(browser: &Browser, actions: &[&str]) {
     }
 }
 
+/// Agrees to these actions, and waits until the page has gone on to the transfer: a test that went elsewhere before would be
+/// taken back.
+fn agree(browser: &Browser, actions: &[&str]) {
+    tick(browser, actions);
+    browser.press("Agree");
+    browser.until("the transfer", |_| browser.url().contains("#/transfers/"));
+}
+
 /// Begins a session in this browser by the code of `minimodel open`.
 fn log_in(browser: &Browser, house: &House) {
     let url = house.home.say("open --print").exits(0).stdout;
@@ -71,8 +79,7 @@ fn page_fetches_after_each_box_is_ticked_and_shows_the_receipt() {
         0
     );
     assert_eq!(bob.transfers()[0]["state"], "asking", "nothing was dialed");
-    tick(&browser, &["fetch", "import", "cache"]);
-    browser.press("Agree");
+    agree(&browser, &["fetch", "import", "cache"]);
     let done = bob.transfer_when(1, "done", |fetch| fetch["state"] == "done");
     let file = std::fs::read(done["path"].as_str().unwrap()).unwrap();
     assert!(file == alice.home.read("a.slm"));

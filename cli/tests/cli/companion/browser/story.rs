@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::house::House;
 use super::super::version::Version;
 use super::driver::{Browser, is_here};
-use super::{complaints, go, log_in, tick};
+use super::{agree, complaints, go, log_in};
 use crate::home::Home;
 use crate::process::{Running, events};
 
@@ -49,8 +49,7 @@ fn one_shares_and_stops_at_once_while_the_other_fetches() {
     go(&browser, "sharing");
     browser.press("Share");
     browser.until("the question", |text| text.contains("Each action by itself"));
-    tick(&browser, &["serve"]);
-    browser.press("Agree");
+    agree(&browser, &["serve"]);
     let share = alice.transfers()[0]["id"].as_u64().unwrap();
     go(&browser, &format!("sharing/{share}"));
     let line = offer(&browser);
@@ -63,8 +62,7 @@ fn one_shares_and_stops_at_once_while_the_other_fetches() {
     browser.type_into(&browser.find("//textarea"), &line);
     browser.press("Show what it is");
     browser.until("the first question", |text| text.contains("Each action by itself"));
-    tick(&browser, &["fetch", "import", "cache"]);
-    browser.press("Agree");
+    agree(&browser, &["fetch", "import", "cache"]);
     let fetch = bob.transfers()[0]["id"].as_u64().unwrap();
     go(&browser, &format!("transfers/{fetch}"));
     let before = proven(&browser.until("the map", |text| proven(text).is_some()));
@@ -110,8 +108,7 @@ fn demo_is_watched_and_steered_in_the_browser() {
     go(&browser, "requests");
     browser
         .until("the question", |text| text.contains("Each action by itself") && text.contains("demo-alice"));
-    tick(&browser, &["fetch", "import"]);
-    browser.press("Agree");
+    agree(&browser, &["fetch", "import"]);
     browser.new_tab();
     browser.open(&urls[1]);
     browser.until("whose page it is", |text| text.contains("Demo: Alice. Made up"));
