@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use minimodel_swarm::store::{Disk, MemDisk, Opener, Part, PartSpec, RealDisk};
+use minimodel_verifier::artifact::{ArtifactName, Format};
 use minimodel_verifier::chunk::{Layout, Tree};
 use minimodel_verifier::sha256;
 use tempfile::TempDir;
@@ -35,7 +36,7 @@ impl Artifact {
     fn open<D: Disk>(&self, disk: D) -> Part<D> {
         let layout = Layout::new(self.data.len() as u64, self.chunk as u64).unwrap();
         let spec = PartSpec { swarm_id: [1; 32], layout, root: *self.tree.root() };
-        Part::open(disk, "bench-1", spec, OPENER).unwrap().0
+        Part::open(disk, &ArtifactName::new("bench-1", Format::Slm), spec, OPENER).unwrap().0
     }
 
     fn keep_all<D: Disk>(&self, part: &Part<D>) {

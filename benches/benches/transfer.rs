@@ -22,6 +22,7 @@ use minimodel_swarm::driver::{
 };
 use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
 use minimodel_verifier::Manifest;
+use minimodel_verifier::artifact::{ArtifactName, Format};
 use minimodel_verifier::chunk::Layout;
 use minimodel_verifier::verify::verify_artifact;
 use minimodel_wire::{Consent, SignedOffer};
@@ -108,7 +109,9 @@ fn fetch(
     let spec =
         PartSpec { swarm_id: *manifest.swarm_id(), layout: layout(manifest), root: *manifest.merkle_root() };
     let disk = RealDisk::open(out.path()).unwrap();
-    let (part, resumed) = Part::open(disk, "bench-1", spec, Opener { pid: 1, now_unix: UNIX }).unwrap();
+    let (part, resumed) =
+        Part::open(disk, &ArtifactName::new("bench-1", Format::Slm), spec, Opener { pid: 1, now_unix: UNIX })
+            .unwrap();
     runtime().block_on(async {
         let node = node(key, serves.is_some());
         let offer = serves.map(|_| node.offer(*manifest.swarm_id(), UNIX + 3600).unwrap());

@@ -12,6 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use minimodel::private::{Exposed, Others, check_folder};
 use minimodel_swarm::os::{FileKind, Folder, Open, OpenWith as _, Owner, Stat, is_loop, stat_file};
 use minimodel_verifier::Manifest;
+use minimodel_verifier::artifact::ArtifactName;
 use minimodel_verifier::manifest::MAX_MANIFEST_BYTES;
 use serde::{Deserialize, Serialize};
 
@@ -32,9 +33,6 @@ pub const MAX_FOLDERS: usize = 64;
 pub const MAX_ENTRIES: usize = 1_000;
 /// Most names of a folder that are looked at.
 const MAX_NAMES: usize = 20_000;
-/// Endings of the files that are told of: models and their manifests.
-const ENDINGS: [&str; 2] = ["slm", MANIFEST_ENDING];
-const MANIFEST_ENDING: &str = "minimodel";
 
 /// `folders.json`.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -181,7 +179,7 @@ impl AllowedFolders {
             return Err(none(&"it names no file"));
         };
         let folder = open_allowed(parent, &self.list()?)?;
-        if Path::new(name).extension().is_none_or(|ending| ending != MANIFEST_ENDING) || is_hidden(name) {
+        if !name.to_string_lossy().ends_with(ArtifactName::MANIFEST_ENDING) || is_hidden(name) {
             return Err(none(&"its name ends in another way"));
         }
         let file = folder.base().open(Path::new(name), Open::Read).map_err(|error| none(&error))?;
@@ -259,8 +257,7 @@ fn entry(folder: &Folder, at: &Path, name: &OsStr) -> Option<FileEntry> {
     let text = name.to_str().filter(|_| !is_hidden(name))?;
     // Of a link itself.
     let stat = folder.base().stat(Path::new(name)).ok().filter(|stat| !is_foreign(stat))?;
-    let is_model =
-        || Path::new(name).extension().is_some_and(|ending| ENDINGS.iter().any(|it| ending == *it));
+    let is_model = || text.ends_with(ArtifactName::MANIFEST_ENDING) || ArtifactName::of_file(text).is_some();
     let (is_dir, bytes) = match stat.kind {
         FileKind::Folder => (true, 0),
         FileKind::File if is_model() => (false, stat.byte_count),

@@ -70,8 +70,8 @@ pub use home::{Home, HomeError, HomeFolder};
 pub use identity::{Identity, IdentityError};
 pub use link::{Link, LinkError};
 pub use lower::{
-    AddressFault, Attempt, Breach, CloseCode, Consequence, Found, Idle, Losses, Manifest, Nat, NotMet, Offer,
-    OfferError, Over, PeerId, PeerIdError, PeerKeyFault, PeerPath, PeerView, Progress, Reach, Receipt, Sent,
-    SignedOffer, Snapshot, SwarmEvent, Translation, Visit,
+    AddressFault, ArtifactName, Attempt, Breach, CloseCode, Consequence, Format, Found, Idle, Losses,
+    Manifest, Nat, NotMet, Offer, OfferError, Over, PeerId, PeerIdError, PeerKeyFault, PeerPath, PeerView,
+    Progress, Reach, Receipt, Sent, SignedOffer, Snapshot, SwarmEvent, Translation, Visit,
 };
 pub use node::{Fetch, FetchBuilder, Node, Share, ShareBuilder, Subject};

@@ -241,6 +241,18 @@ pub use minimodel_swarm::machine::Progress;
 /// ```
 pub use minimodel_verifier::Manifest;
 
+/// The names of the files that belong to a model.
+///
+/// ```
+/// # let text = &minimodel_fixtures::valid_manifests()[0].text;
+/// use minimodel::{ArtifactName, Manifest};
+///
+/// let name: ArtifactName = Manifest::parse(text.as_bytes())?.artifact_name();
+/// assert_eq!((name.file(), name.part()), ("sample-model-1.0.0.slm".into(), "sample-model-1.0.0.slm.part".into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub use minimodel_verifier::artifact::{ArtifactName, Format};
+
 /// The record that a fetch leaves beside its file, and that any program can read later.
 ///
 /// ```

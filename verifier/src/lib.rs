@@ -1,10 +1,12 @@
-//! Verification of model files: the manifest, the `.slm` format, chunk proofs, the report and the receipt.
+//! Verification of model files: the manifest, the formats of models, chunk proofs, the report and the receipt.
 //!
 //! This crate reads bytes that the caller passes and answers questions about them. It opens no socket, reads no clock and
 //! starts no thread of its own (rayon spreads hashing over the cores). No number is trusted before it is proven to lie
 //! inside the file.
 //!
 //! - [`manifest`]: the text that names bytes, publisher, license and evidence.
+//! - [`artifact`]: what kind of file it is, and its names.
+//! - [`gguf`], [`safetensors`]: two more formats, whose structure is checked.
 //! - [`slm`]: the artifact format, checked while it streams past.
 //! - [`chunk`]: `fixed-size-merkle-v0`, the tree over the chunks.
 //! - [`report`]: named checks and their outcome; [`verify`]: manifest + artifact -> report.
@@ -14,14 +16,18 @@
 //! - [`request`]: the JSON of `import-peer-request`, checked against a manifest.
 //! - [`os`]: what differs by system.
 
+pub mod artifact;
 pub mod chunk;
 pub mod digest;
+pub mod gguf;
 pub mod manifest;
 pub mod os;
 pub mod pool;
 pub mod receipt;
 pub mod report;
 pub mod request;
+pub mod safetensors;
+pub mod scan;
 pub mod sha;
 pub mod shown;
 pub mod slm;

@@ -161,7 +161,7 @@ pub(crate) enum Verb {
     Publisher(PublisherArgs),
     /// Show or create your identity
     Id(IdArgs),
-    /// Describe an offer, manifest, .slm file, receipt or record
+    /// Describe an offer, manifest, model file, receipt or record
     Inspect(InspectArgs),
     /// Print the completion script of a shell
     Completions(CompletionsArgs),

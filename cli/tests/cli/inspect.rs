@@ -44,7 +44,36 @@ fn each_thing_is_said_to_be_what_it_is() {
     }
     let artifact = home.say("--json inspect a.slm").exits(0).object();
     assert_eq!((&artifact["ok"], &artifact["swarm_id"]), (&true.into(), &serde_json::Value::Null));
-    assert!(home.say("inspect a.slm").exits(0).stdout.starts_with("what           a .slm artifact\n"));
+    assert!(home.say("inspect a.slm").exits(0).stdout.starts_with("what           a .slm file\n"));
+}
+
+/// A GGUF file of one tensor, and a safetensors file of one.
+fn foreign_models() -> [(&'static str, Vec<u8>); 2] {
+    let mut gguf = b"GGUF\x03\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0".to_vec();
+    gguf.extend(b"\x0c\0\0\0\0\0\0\0general.name\x08\0\0\0\x04\0\0\0\0\0\0\0a\x1b[m");
+    gguf.extend(b"\x01\0\0\0\0\0\0\0w\x01\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    gguf.resize(gguf.len().next_multiple_of(32) + 32, 0);
+    let header = r#"{"w":{"dtype":"F32","shape":[8],"data_offsets":[0,32]}}"#;
+    let tensors = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 32]].concat();
+    [("GGUF", gguf), ("safetensors", tensors)]
+}
+
+// Rows: D8, D13
+#[test]
+fn inspect_reads_gguf_and_safetensors_and_names_what_is_wrong() {
+    let home = Home::new();
+    for (title, bytes) in foreign_models() {
+        home.write("m", &bytes);
+        let shown = home.say("inspect m").exits(0).stdout;
+        assert!(shown.starts_with(&format!("what        a {title} file\n")), "{shown}");
+        assert!(shown.contains("parameters  8\n") && !shown.contains('\x1b'), "{shown}");
+        let report = home.say("--json inspect m").exits(0).object();
+        assert_eq!(report["ok"], true);
+        home.write("m", &bytes[..bytes.len() - 1]);
+        let cut = home.say("inspect m").exits(4);
+        let rule = if title == "GGUF" { "gguf.tensors.range" } else { "safetensors.tensors.range" };
+        assert!(cut.stderr.contains(rule), "{}", cut.stderr);
+    }
 }
 
 #[test]

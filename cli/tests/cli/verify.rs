@@ -6,6 +6,7 @@ use minimodel_fixtures::{bad_manifests, bad_slm};
 use minimodel_skipped::walk;
 use minimodel_swarm::store::{Opener, Part, PartSpec, RealDisk};
 use minimodel_verifier::Manifest;
+use minimodel_verifier::artifact::{ArtifactName, Format};
 use minimodel_verifier::chunk::{Layout, Tree, list};
 use minimodel_verifier::receipt::Receipt;
 
@@ -173,7 +174,8 @@ fn locked_partial_file_is_judged_chunk_by_chunk_by_its_record() {
     let tree = Tree::from_chunk_hashes(artifact.chunks(16_384).map(minimodel_verifier::sha256).collect());
     let spec = PartSpec { swarm_id: *manifest.swarm_id(), layout, root: *manifest.merkle_root() };
     let disk = RealDisk::open(&home.path("")).unwrap();
-    let (part, _) = Part::open(disk, "b", spec, Opener { pid: 1, now_unix: 1 }).unwrap();
+    let (part, _) =
+        Part::open(disk, &ArtifactName::new("b", Format::Slm), spec, Opener { pid: 1, now_unix: 1 }).unwrap();
     part.keep(1, &artifact[16_384..32_768], &tree.proof(1).unwrap(), [3; 32]).unwrap();
 
     let line = "--json verify-chunks a.minimodel b.slm.part";

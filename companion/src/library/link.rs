@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use minimodel::private;
 use minimodel_swarm::os::{Base, Folder, create_link, is_unsupported, link_target};
 use minimodel_swarm::store::step;
+use minimodel_verifier::artifact::{ArtifactName, Format};
 
 use super::row::{Link, Row};
 use super::{Library, disk, put, row_in, rows_in};
@@ -103,7 +104,7 @@ impl Library {
     /// Returns the path of a model's link.
     pub(super) fn link_path(&self, model_id: &str) -> PathBuf {
         // A model id is a route-safe word: no slash, no dot at its beginning.
-        self.folder.join("active").join(format!("{model_id}.slm"))
+        self.folder.join("active").join(ArtifactName::new(model_id, Format::Slm).file())
     }
 
     fn lead(
@@ -162,7 +163,8 @@ impl Library {
         }
         let folder = self.folder.join("active");
         private::create_folder(&folder).map_err(failed)?;
-        let temporary = folder.join(format!(".{}.slm.new", row.model_id));
+        let temporary =
+            folder.join(format!(".{}.new", ArtifactName::new(&*row.model_id, Format::Slm).file()));
         match look(&temporary, known).map_err(failed)? {
             Found::Nothing => {}
             // Left by a crash.

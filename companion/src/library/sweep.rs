@@ -7,6 +7,7 @@ use std::path::Path;
 
 use minimodel_swarm::os::{FileId, FileKind, Folder, stat, stat_target};
 use minimodel_swarm::store::{is_fresh_name, step};
+use minimodel_verifier::artifact::{ArtifactName, Format};
 
 use super::evict::{EvictionEntry, plan_eviction};
 use super::row::{Link, Row, active};
@@ -134,7 +135,7 @@ impl Library {
         Ok(self.rows()?.iter().map(|row| row.held(active.contains(&row.id))).collect())
     }
 
-    /// Deletes the cached files of an entry: in its swarm's folder only, and only the names that a fetch writes for its stem.
+    /// Deletes the cached files of an entry: in its swarm's folder only, and only the names that a fetch writes for it.
     /// Other files there stay, and the folder with them; so does a file that any entry lists as the user's own, by whatever path.
     fn sweep(&self, row: &Row) -> Result<(), Problem> {
         let folder = self.swarm_folder(row)?;
@@ -145,11 +146,11 @@ impl Library {
             Err(error) => return Err(failed(&folder, error)),
         };
         let own = self.own_files(&failed)?;
-        let stem = format!("{}-{}", row.model_id, row.model_version);
+        let artifact = ArtifactName::new(format!("{}-{}", row.model_id, row.model_version), Format::Slm);
         for name in names {
             let path = name.map_err(|error| failed(&folder, error))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if !is_written(&stem, name) {
+            if !is_written(&artifact, name) {
                 continue;
             }
             let found = stat(&path).map_err(|error| failed(&path, error))?;
@@ -187,18 +188,16 @@ impl Library {
     }
 }
 
-/// Returns true if a fetch of `stem` writes a file of this name: a file, what stands there before the file is whole, and files
+/// Returns true if a fetch writes a file of this name: a file, what stands there before the file is whole, and files
 /// that a fetch must not replace, which it sets aside under a numbered name.
-fn is_written(stem: &str, name: &str) -> bool {
-    const NAMES: [&str; 5] = [".slm", ".slm.part", ".slm.part.state", ".slm.receipt", ".minimodel"];
-    const ASIDE: [&str; 2] = [".slm.invalid", ".slm.part.state.damaged"];
+fn is_written(artifact: &ArtifactName, name: &str) -> bool {
+    let names = [artifact.file(), artifact.part(), artifact.state(), artifact.receipt(), artifact.manifest()];
+    let aside = [artifact.invalid(), artifact.state() + ".damaged"];
     let is_number = |tail: &str| {
         let number = tail.strip_prefix('.').unwrap_or_default();
         !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
     };
     let is_aside = |tail: &str| tail.is_empty() || is_number(tail);
-    let Some(rest) = name.strip_prefix(stem) else {
-        return NAMES.iter().any(|ending| is_fresh_name(name, &format!("{stem}{ending}")));
-    };
-    NAMES.contains(&rest) || ASIDE.iter().any(|name| rest.strip_prefix(name).is_some_and(is_aside))
+    names.iter().any(|own| name == own || is_fresh_name(name, own))
+        || aside.iter().any(|own| name.strip_prefix(own.as_str()).is_some_and(is_aside))
 }

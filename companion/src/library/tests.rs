@@ -57,11 +57,11 @@ impl Home {
     fn cached(&self, manifest: &Manifest, now: u64) -> u64 {
         let id = self.library.add_manifest(manifest, now).unwrap();
         let folder = self.library.make_folder(id).unwrap();
-        let stem = manifest.file_stem();
-        let path = folder.join(format!("{stem}.slm"));
+        let name = manifest.artifact_name();
+        let path = folder.join(name.file());
         fs::write(&path, manifest_artifact()).unwrap();
-        fs::write(folder.join(format!("{stem}.minimodel")), manifest.text()).unwrap();
-        let receipt = folder.join(format!("{stem}.slm.receipt"));
+        fs::write(folder.join(name.manifest()), manifest.text()).unwrap();
+        let receipt = folder.join(name.receipt());
         fs::write(&receipt, "receipt").unwrap();
         self.library.placed(id, &path, Some(&receipt), true, now).unwrap();
         id

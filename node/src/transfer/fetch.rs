@@ -152,7 +152,7 @@ fn open_part(target: &Target, control: &Control) -> Result<(Arc<Part<RealDisk>>,
     let (own, begun) = (std::process::id(), Instant::now());
     loop {
         let opener = Opener { pid: own, now_unix: now_unix() };
-        match Part::open(target.disk_for_part()?, &target.stem, target.spec, opener) {
+        match Part::open(target.disk_for_part()?, &target.name, target.spec, opener) {
             Err(StoreError::Busy { pid: Some(pid), .. }) if pid == own && begun.elapsed() < OWN_PATIENCE => {
                 if control.is_stopping() {
                     return Err(CheckError::Stopped.into());
@@ -171,7 +171,7 @@ pub(super) fn open_part_in_place(
     condition: RepairIf,
 ) -> Result<(Arc<Part<RealDisk>>, Resumed), TargetError> {
     let opener = Opener { pid: std::process::id(), now_unix: now_unix() };
-    let opened = Part::open_in_place(target.disk_for_part()?, &target.stem, target.spec, opener, condition);
+    let opened = Part::open_in_place(target.disk_for_part()?, &target.name, target.spec, opener, condition);
     let (part, resumed) = opened.map_err(|error| target.opening(error))?;
     Ok((Arc::new(part), resumed))
 }

@@ -23,6 +23,7 @@ use super::target::{Target, TargetError};
 use crate::event::Event;
 use crate::identity::Identity;
 use minimodel_verifier::Manifest;
+use minimodel_verifier::artifact::ArtifactName;
 
 /// Limit on the receipts of repairs of one file.
 const MAX_RECEIPTS: u32 = 1_000;
@@ -113,9 +114,9 @@ pub fn is_under_way(artifact: &Path) -> bool {
 ///
 /// The file cannot be repaired in its place, or the receipt cannot be written where it is to go.
 pub fn target(artifact: &Path, manifest: &Manifest, receipt: Option<&Path>) -> Result<Target, RepairError> {
-    let (folder, stem) = place(artifact).ok_or_else(|| RepairError::Name { path: artifact.to_owned() })?;
-    let receipt = receipt.map_or_else(|| free_receipt(folder, &stem), |path| Ok(path.to_owned()))?;
-    let target = Target::named(folder, stem, manifest, Some(&receipt))?;
+    let (folder, name) = place(artifact).ok_or_else(|| RepairError::Name { path: artifact.to_owned() })?;
+    let receipt = receipt.map_or_else(|| free_receipt(folder, &name), |path| Ok(path.to_owned()))?;
+    let target = Target::named(folder, name, manifest, Some(&receipt))?;
     target.check_receipt_name()?;
     target.check_receipt_place()?;
     Ok(target)
@@ -164,22 +165,23 @@ pub fn run(run: &Run, plan: &FetchPlan, condition: RepairIf) -> Result<End<Repai
 /// Tells if the file did not get its name back; the failure that ended the repair stays the cause.
 fn tell_name(run: &Run, target: &Target, given_back: Result<(), String>) {
     if let Err(error) = given_back {
-        run.tell(Event::NameNotGivenBack { part: target.folder.join(target.part_name()), error });
+        run.tell(Event::NameNotGivenBack { part: target.folder.join(target.name.part()), error });
     }
 }
 
-/// Folder and stem of a file to be repaired in place.
-fn place(artifact: &Path) -> Option<(&Path, String)> {
-    let stem = artifact.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".slm"));
+/// Folder and name of a file to be repaired in place.
+fn place(artifact: &Path) -> Option<(&Path, ArtifactName)> {
+    let name = artifact.file_name().and_then(|name| name.to_str()).and_then(ArtifactName::of_file);
     let folder =
         artifact.parent().map(|folder| if folder == Path::new("") { Path::new(".") } else { folder });
-    Some((folder?, stem.filter(|stem| !stem.is_empty())?.to_owned()))
+    Some((folder?, name?))
 }
 
 /// `STEM.slm.repair.receipt`, or the next free number; the receipt of the import is left alone.
-fn free_receipt(folder: &Path, stem: &str) -> Result<PathBuf, RepairError> {
-    let first = folder.join(format!("{stem}.slm.repair.receipt"));
-    let numbered = (2..MAX_RECEIPTS).map(|number| folder.join(format!("{stem}.slm.repair.receipt.{number}")));
+fn free_receipt(folder: &Path, name: &ArtifactName) -> Result<PathBuf, RepairError> {
+    let first = folder.join(name.file() + ".repair.receipt");
+    let numbered =
+        (2..MAX_RECEIPTS).map(|number| folder.join(format!("{}.repair.receipt.{number}", name.file())));
     let mut all = std::iter::once(first.clone()).chain(numbered);
     all.find(|path| path.symlink_metadata().is_err()).ok_or(RepairError::TooManyReceipts { path: first })
 }
@@ -189,7 +191,7 @@ fn free_receipt(folder: &Path, stem: &str) -> Result<PathBuf, RepairError> {
 /// cannot be written. A record left beside the file is of bytes that are elsewhere now, and is moved out of the way.
 fn set_aside(run: &Run, target: &Target) -> Result<Option<RealFile>, RepairError> {
     let disk = RealDisk::open(&target.folder)?;
-    let (name, part) = (format!("{}.slm", target.stem), target.part_name());
+    let (name, part) = (target.name.file(), target.name.part());
     let file = match disk.open(&name, Open::Existing) {
         Ok(file) => file,
         Err(OpenError::Refused(found)) => {
@@ -200,7 +202,7 @@ fn set_aside(run: &Run, target: &Target) -> Result<Option<RealFile>, RepairError
             return Err(RepairError::Open { path: target.artifact.clone(), source });
         }
     };
-    if let Some(path) = put_orphan_record_aside(&disk, &target.stem, &target.spec)? {
+    if let Some(path) = put_orphan_record_aside(&disk, &target.name, &target.spec)? {
         run.tell(Event::OldRecordAside { file: target.artifact.clone(), path });
     }
     let renamed = disk.rename_noreplace(&name, &part);
@@ -212,11 +214,11 @@ fn set_aside(run: &Run, target: &Target) -> Result<Option<RealFile>, RepairError
 /// nothing is renamed.
 fn rename_back(target: &Target, file: &RealFile) -> Result<(), String> {
     let disk = RealDisk::open(&target.folder).map_err(|error| error.to_string())?;
-    let both = file.stat().and_then(|ours| Ok((ours, disk.stat(&target.part_name())?)));
+    let both = file.stat().and_then(|ours| Ok((ours, disk.stat(&target.name.part())?)));
     match both.map_err(|error| error.to_string())? {
         (ours, Some(named)) if named.same_file(&ours) => {}
-        _ => return Err(format!("another process moved it: see `{}.slm.part.found`", target.stem)),
+        _ => return Err(format!("another process moved it: see `{}`", target.name.found())),
     }
-    let renamed = disk.rename_noreplace(&target.part_name(), &format!("{}.slm", target.stem));
+    let renamed = disk.rename_noreplace(&target.name.part(), &target.name.file());
     renamed.and_then(|()| disk.sync_dir()).map_err(|error| error.to_string())
 }

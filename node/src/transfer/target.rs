@@ -11,6 +11,7 @@ use minimodel_swarm::store::inspect::{self, InspectError};
 use minimodel_swarm::store::{
     self, Disk as _, History, Open, PartSpec, Published, RealDisk, StoreError, files, step,
 };
+use minimodel_verifier::artifact::ArtifactName;
 use minimodel_verifier::chunk::{Layout, LayoutError};
 use minimodel_verifier::manifest::MAX_MANIFEST_BYTES;
 use minimodel_verifier::{Manifest, Report};
@@ -150,8 +151,8 @@ pub enum Difference {
 pub struct Target {
     /// The folder.
     pub folder: PathBuf,
-    /// `<model.id>-<model.version>`.
-    pub(super) stem: String,
+    /// The names of the artifact's files.
+    pub(super) name: ArtifactName,
     /// `STEM.slm`.
     pub artifact: PathBuf,
     /// `STEM.slm.receipt`, or where the user wants the receipt.
@@ -211,22 +212,22 @@ impl Target {
     ///
     /// The manifest's chunks cannot be used.
     pub fn new(folder: &Path, manifest: &Manifest, receipt: Option<&Path>) -> Result<Self, TargetError> {
-        Self::named(folder, manifest.file_stem(), manifest, receipt)
+        Self::named(folder, manifest.artifact_name(), manifest, receipt)
     }
 
     /// The paths for a file to which the user has given another name.
     pub(super) fn named(
         folder: &Path,
-        stem: String,
+        name: ArtifactName,
         manifest: &Manifest,
         receipt: Option<&Path>,
     ) -> Result<Self, TargetError> {
         Ok(Self {
             folder: folder.to_owned(),
-            artifact: folder.join(format!("{stem}.slm")),
-            receipt: receipt.map_or_else(|| folder.join(format!("{stem}.slm.receipt")), Path::to_owned),
+            artifact: folder.join(name.file()),
+            receipt: receipt.map_or_else(|| folder.join(name.receipt()), Path::to_owned),
             is_receipt_beside: receipt.is_none(),
-            stem,
+            name,
             spec: PartSpec {
                 swarm_id: *manifest.swarm_id(),
                 layout: layout(manifest)?,
@@ -244,7 +245,7 @@ impl Target {
     /// The record is longer than 64 MiB ([`ErrorKind::FileTooLarge`]), which is not read in a moment; or the system's error.
     pub fn chunk_map(&self, cells: u32) -> io::Result<ChunkMap> {
         let layout = &self.spec.layout;
-        let path = self.folder.join(format!("{}.state", self.part_name()));
+        let path = self.folder.join(self.name.state());
         let have = match input::open(&path) {
             Ok(record) if record.byte_count > MAX_RECORD_BYTES => return Err(ErrorKind::FileTooLarge.into()),
             Ok(record) => match inspect::read_have(record.file, &self.spec.swarm_id, layout.count()) {
@@ -274,7 +275,7 @@ impl Target {
     /// refused before the other file is made.
     pub(super) fn disk_for_part(&self) -> Result<RealDisk, TargetError> {
         let disk = self.disk()?;
-        for name in [self.part_name(), format!("{}.state", self.part_name())] {
+        for name in [self.name.part(), self.name.state()] {
             // An error is left to the code that opens the file.
             let there = disk.stat(&name).ok().flatten();
             if let Some(found) = there.and_then(|there| there.refusal(Open::Existing)) {
@@ -288,14 +289,9 @@ impl Target {
     /// of the rest of the file.
     pub(super) fn opening(&self, error: StoreError) -> StoreError {
         let StoreError::NoSpace { path, needed, free } = error else { return error };
-        let there = stat_target(&self.folder.join(self.part_name())).map_or(0, |there| there.stored_bytes);
+        let there = stat_target(&self.folder.join(self.name.part())).map_or(0, |there| there.stored_bytes);
         let rest = self.spec.layout.byte_count().saturating_sub(there);
         StoreError::NoSpace { path, needed: needed.max(rest), free }
-    }
-
-    /// `STEM.slm.part`.
-    pub(super) fn part_name(&self) -> String {
-        format!("{}.slm.part", self.stem)
     }
 
     /// Checks the file at the artifact's place without changing it; `None` if there is none.
@@ -303,7 +299,7 @@ impl Target {
         if self.artifact.symlink_metadata().is_err() {
             return Ok(None);
         }
-        let Some((published, history)) = Published::resume(self.disk()?, &self.stem, &self.spec)? else {
+        let Some((published, history)) = Published::resume(self.disk()?, &self.name, &self.spec)? else {
             return Ok(None);
         };
         let source = published.source()?;
@@ -324,7 +320,7 @@ impl Target {
         if self.folder.symlink_metadata().is_err() {
             return Ok(());
         }
-        store::check_copies(&self.disk()?, &self.stem, self.is_receipt_beside).map_err(|error| match error {
+        store::check_copies(&self.disk()?, &self.name, self.is_receipt_beside).map_err(|error| match error {
             StoreError::TargetExists { path } => TargetError::ReceiptTaken { path },
             error => error.into(),
         })
@@ -335,7 +331,7 @@ impl Target {
         let (folder, name) = (files::folder_of(&self.receipt), self.receipt.file_name());
         // A path that does not exist yet has no links in it.
         let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
-        let is_own = name.is_some_and(|name| store::is_store_name(&self.stem, &name.to_string_lossy()));
+        let is_own = name.is_some_and(|name| store::is_store_name(&self.name, &name.to_string_lossy()));
         if !is_own || real(folder) != real(&self.folder) {
             return Ok(());
         }
@@ -357,7 +353,7 @@ impl Target {
 
     /// Another manifest of the same name beside the file: a manifest that was withdrawn may be offered again (D15).
     pub fn other_manifest(&self, manifest: &Manifest) -> Option<OtherManifest> {
-        let path = self.folder.join(format!("{}.minimodel", self.stem));
+        let path = self.folder.join(self.name.manifest());
         path.symlink_metadata().ok().filter(Metadata::is_file)?;
         let limit = MAX_MANIFEST_BYTES as u64;
         let mut text = Vec::new();

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use minimodel_verifier::artifact::ArtifactName;
+
 use super::create::{Placed, is_named, place, read_small, rename_aside, sync_dir};
 use super::disk::{Disk, DiskFile as _};
 use super::error::StoreError;
@@ -126,8 +128,8 @@ impl<D: Disk> Part<D> {
 
 /// Checks, before anything is fetched, that [`Published::finish`] will be able to place its copies: refuses any receipt
 /// that is there, and a manifest copy that cannot be read as one.
-pub fn check_copies<D: Disk>(disk: &D, stem: &str, with_receipt: bool) -> Result<(), StoreError> {
-    let names = Names::new(stem)?;
+pub fn check_copies<D: Disk>(disk: &D, name: &ArtifactName, with_receipt: bool) -> Result<(), StoreError> {
+    let names = Names::new(name)?;
     read_small(disk, &names.manifest, 0)?;
     if with_receipt && read_small(disk, &names.receipt, 0)?.is_some() {
         return Err(StoreError::TargetExists { path: disk.path(&names.receipt) });
@@ -139,8 +141,12 @@ impl<D: Disk> Published<D> {
     /// Looks for a file under the final name: one that an earlier run published and could not finish, or one that the
     /// user put there. `None` when there is none. The caller checks through [`source`](Self::source) whether it is the
     /// artifact; nothing but a leftover second name is changed before [`finish`](Self::finish).
-    pub fn resume(disk: D, stem: &str, spec: &PartSpec) -> Result<Option<(Self, History)>, StoreError> {
-        let names = Names::new(stem)?;
+    pub fn resume(
+        disk: D,
+        name: &ArtifactName,
+        spec: &PartSpec,
+    ) -> Result<Option<(Self, History)>, StoreError> {
+        let names = Names::new(name)?;
         let stat = |name| disk.stat(name).map_err(|error| StoreError::of(&disk, name, "stat", 0, error));
         let Some(target) = stat(&names.target)? else { return Ok(None) };
         if let Some(found) = target.not_a_file.is_none().then(|| target.distrust()).flatten() {

@@ -265,7 +265,7 @@ mod tests {
         let spec = PartSpec { swarm_id: *manifest.swarm_id(), layout, root: *manifest.merkle_root() };
         let opener = Opener { pid: 77, now_unix: 1_780_000_000 };
         let disk = RealDisk::open(folder.path()).unwrap();
-        let (part, _) = Part::open(disk, "name", spec, opener).unwrap();
+        let (part, _) = Part::open(disk, &manifest.artifact_name(), spec, opener).unwrap();
         let proof = audit_path(&chunk_hashes(&artifact, manifest.chunk_size() as usize), 0);
         part.keep(0, &artifact[..layout.chunk_len(0) as usize], &proof, SUPPLIER).unwrap();
         let path = part.path();

@@ -1,53 +1,56 @@
 //! File names of one artifact.
 
+use minimodel_verifier::artifact::ArtifactName;
+
 use super::error::StoreError;
 
-/// The names that belong to one stem, `<model.id>-<model.version>`.
+/// The names that belong to one artifact.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
-    /// `STEM.slm`: appears only when the file is whole and checked.
+    /// [`ArtifactName::file`].
     pub(super) target: String,
-    /// `STEM.slm.part`: proven bytes, each at its place.
+    /// [`ArtifactName::part`].
     pub(super) part: String,
-    /// `STEM.slm.part.state`: the record.
+    /// [`ArtifactName::state`].
     pub(super) state: String,
     /// `STEM.slm.part.state.old`: a record whose partial file was gone when a repair of the finished file began.
     pub(super) old_state: String,
-    /// `STEM.slm.part.found`: a file that had the partial file's name and was not known to be this artifact's.
+    /// [`ArtifactName::found`].
     pub(super) found: String,
-    /// `STEM.slm.receipt`.
+    /// [`ArtifactName::receipt`].
     pub(super) receipt: String,
-    /// `STEM.minimodel`: the copy of the manifest.
+    /// [`ArtifactName::manifest`].
     pub(super) manifest: String,
-    /// `STEM.slm.invalid`: whole, but not a valid artifact.
+    /// [`ArtifactName::invalid`].
     pub(super) invalid: String,
 }
 
 impl Names {
-    pub(super) fn new(stem: &str) -> Result<Self, StoreError> {
+    pub(super) fn new(name: &ArtifactName) -> Result<Self, StoreError> {
+        let stem = name.stem();
         if stem.is_empty() || stem.contains(['/', '\0']) {
             return Err(StoreError::BadName { stem: stem.to_owned() });
         }
         Ok(Self {
-            target: format!("{stem}.slm"),
-            part: format!("{stem}.slm.part"),
-            state: format!("{stem}.slm.part.state"),
-            old_state: format!("{stem}.slm.part.state.old"),
-            found: format!("{stem}.slm.part.found"),
-            receipt: format!("{stem}.slm.receipt"),
-            manifest: format!("{stem}.minimodel"),
-            invalid: format!("{stem}.slm.invalid"),
+            target: name.file(),
+            part: name.part(),
+            state: name.state(),
+            old_state: name.state() + ".old",
+            found: name.found(),
+            receipt: name.receipt(),
+            manifest: name.manifest(),
+            invalid: name.invalid(),
         })
     }
 }
 
-/// True if the store may give this name to a file beside the artifact of `stem`: no other file is to be written there.
+/// True if the store may give this name to a file beside the artifact: no other file is to be written there.
 /// The receipt's name is not among them. Names are compared without case, as on some file systems.
-pub fn is_store_name(stem: &str, name: &str) -> bool {
-    let (stem, name) = (stem.to_lowercase(), name.to_lowercase());
-    let Some(suffix) = name.strip_prefix(&stem) else { return false };
-    matches!(suffix, ".slm" | ".minimodel")
-        || [".slm.part", ".slm.invalid"].iter().any(|taken| suffix.starts_with(taken))
+pub fn is_store_name(artifact: &ArtifactName, name: &str) -> bool {
+    let name = name.to_lowercase();
+    let is = |own: String| name == own.to_lowercase();
+    let begins = |own: String| name.starts_with(&own.to_lowercase());
+    is(artifact.file()) || is(artifact.manifest()) || begins(artifact.part()) || begins(artifact.invalid())
 }
 
 /// `name`, then `name.2`, `name.3` ...: names for a file that must not replace another.
@@ -59,18 +62,21 @@ pub(super) fn numbered(name: &str) -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
+    use minimodel_verifier::artifact::Format;
+
     use super::*;
 
     #[test]
     fn every_name_of_the_store_but_the_receipts_is_its_own() {
+        let own = ArtifactName::new("A-1", Format::Slm);
         let Names { target, part, state, old_state, found, receipt, manifest, invalid } =
-            Names::new("A-1").unwrap();
+            Names::new(&own).unwrap();
         for name in [&target, &part, &state, &old_state, &found, &manifest, &invalid] {
-            assert!(is_store_name("A-1", name) && is_store_name("A-1", &name.to_uppercase()), "{name}");
+            assert!(is_store_name(&own, name) && is_store_name(&own, &name.to_uppercase()), "{name}");
         }
-        assert!(is_store_name("A-1", "A-1.slm.part.state.damaged.2"));
+        assert!(is_store_name(&own, "A-1.slm.part.state.damaged.2"));
         for name in [&receipt, "A-1.slm.repair.receipt", "A-12.slm", "B.slm", "A-1"] {
-            assert!(!is_store_name("A-1", name), "{name}");
+            assert!(!is_store_name(&own, name), "{name}");
         }
     }
 }

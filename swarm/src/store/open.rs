@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use minimodel_verifier::Digest;
+use minimodel_verifier::artifact::ArtifactName;
 use minimodel_verifier::chunk::Layout;
 
 use super::create::{create_locked, is_named, rename_aside, sync_dir};
@@ -103,15 +104,20 @@ pub(super) struct Recorded {
 }
 
 impl<D: Disk> Part<D> {
-    /// Opens the part of `stem` in a directory, or begins one, and locks it. Blocks while every recorded chunk is
+    /// Opens the part of an artifact in a directory, or begins one, and locks it. Blocks while every recorded chunk is
     /// read, hashed on all cores, and proven against the root.
     ///
     /// Nothing that is in the way is replaced: a finished file is [`StoreError::TargetExists`], a record of another
     /// swarm or size is an error that names it, a damaged record is renamed aside. A file under the partial file's name
     /// of which no chunk is known to be the artifact's is renamed aside too: not a byte of it is written over, and a
     /// rescan copies its good chunks.
-    pub fn open(disk: D, stem: &str, spec: PartSpec, opener: Opener) -> Result<(Self, Resumed), StoreError> {
-        Self::open_as(disk, stem, spec, opener, ExistingFile::Known)
+    pub fn open(
+        disk: D,
+        name: &ArtifactName,
+        spec: PartSpec,
+        opener: Opener,
+    ) -> Result<(Self, Resumed), StoreError> {
+        Self::open_as(disk, name, spec, opener, ExistingFile::Known)
     }
 
     /// Opens a part for a repair. Its file is the user's own: it is never put aside, and it is changed in place once a
@@ -121,22 +127,22 @@ impl<D: Disk> Part<D> {
     /// [`put_orphan_record_aside`](super::put_orphan_record_aside).
     pub fn open_in_place(
         disk: D,
-        stem: &str,
+        name: &ArtifactName,
         spec: PartSpec,
         opener: Opener,
         condition: RepairIf,
     ) -> Result<(Self, Resumed), StoreError> {
-        Self::open_as(disk, stem, spec, opener, ExistingFile::Any(condition))
+        Self::open_as(disk, name, spec, opener, ExistingFile::Any(condition))
     }
 
     fn open_as(
         disk: D,
-        stem: &str,
+        name: &ArtifactName,
         spec: PartSpec,
         opener: Opener,
         existing: ExistingFile,
     ) -> Result<(Self, Resumed), StoreError> {
-        let names = Names::new(stem)?;
+        let names = Names::new(name)?;
         disk.check_writable().map_err(|error| StoreError::of(&disk, &names.part, "create", 0, error))?;
         refuse_target(&disk, &names)?;
         let (state, found) = lock_state(&disk, &names, &spec)?;

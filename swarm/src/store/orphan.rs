@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use minimodel_verifier::artifact::ArtifactName;
+
 use super::create::{is_named, rename_aside};
 use super::disk::Disk;
 use super::error::StoreError;
@@ -9,7 +11,7 @@ use super::names::Names;
 use super::open::{is_ours, lock_existing};
 use super::part::PartSpec;
 
-/// Puts the record of `stem` aside if there is no partial file beside it, and returns its new path. Call it before a
+/// Puts the record of an artifact aside if there is no partial file beside it, and returns its new path. Call it before a
 /// file that was not written under that record is given the name of a partial file: else its chunks would pass for kept
 /// ones.
 ///
@@ -17,10 +19,10 @@ use super::part::PartSpec;
 /// where it is.
 pub fn put_orphan_record_aside<D: Disk>(
     disk: &D,
-    stem: &str,
+    name: &ArtifactName,
     spec: &PartSpec,
 ) -> Result<Option<PathBuf>, StoreError> {
-    let names = Names::new(stem)?;
+    let names = Names::new(name)?;
     let Some(state) = lock_existing(disk, &names)? else { return Ok(None) };
     let part = disk.stat(&names.part).map_err(|error| StoreError::of(disk, &names.part, "stat", 0, error))?;
     // A damaged record is put aside when the part is opened.

@@ -14,15 +14,17 @@ mod states;
 mod unix;
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use minimodel_swarm::store::{
     Disk, Kept, MemDisk, Opener, Part, PartSpec, PeerKey, RealDisk, Resumed, StoreError,
 };
+use minimodel_verifier::artifact::{ArtifactName, Format};
 use minimodel_verifier::chunk::{Layout, Tree};
 use minimodel_verifier::{Digest, sha256};
 
 const CHUNK: u32 = 16 << 10;
-const STEM: &str = "tiny-1.0";
+static NAME: LazyLock<ArtifactName> = LazyLock::new(|| ArtifactName::new("tiny-1.0", Format::Slm));
 const ANNA: PeerKey = [0xA1; 32];
 const BERT: PeerKey = [0xB2; 32];
 const OPENER: Opener = Opener { pid: 4242, now_unix: 1_780_000_000 };
@@ -65,7 +67,7 @@ impl Artifact {
     }
 
     fn open<D: Disk>(&self, disk: D) -> Result<(Part<D>, Resumed), StoreError> {
-        Part::open(disk, STEM, self.spec, OPENER)
+        Part::open(disk, &NAME, self.spec, OPENER)
     }
 
     /// Keeps a good chunk from Anna.

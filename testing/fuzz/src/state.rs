@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 use minimodel_swarm::store::{
     Disk as _, DiskFile as _, KeepError, Kept, MAX_BLAMES, MemDisk, Open, Opener, Part, PartSpec, StoreError,
 };
+use minimodel_verifier::artifact::{ArtifactName, Format};
 use minimodel_verifier::chunk::{Layout, Tree};
 use minimodel_verifier::{Digest, sha256};
 
 use crate::source::Source;
 
-const STEM: &str = "fuzz-1";
+static NAME: LazyLock<ArtifactName> = LazyLock::new(|| ArtifactName::new("fuzz-1", Format::Slm));
 const PART: &str = "fuzz-1.slm.part";
 const STATE: &str = "fuzz-1.slm.part.state";
 const OPENER: Opener = Opener { pid: 42, now_unix: 1_700_000_000 };
@@ -56,7 +57,7 @@ pub fn state(data: &[u8]) {
     let record = if setup & 0x80 == 0 { source.rest().to_vec() } else { entries(&mut source) };
     put(&disk, STATE, &record);
     let artifact = &*ARTIFACT;
-    let (part, resumed) = match Part::open(disk.clone(), STEM, artifact.spec, OPENER) {
+    let (part, resumed) = match Part::open(disk.clone(), &NAME, artifact.spec, OPENER) {
         Ok(opened) => opened,
         Err(error) => return refused(&disk, &record, &error),
     };
@@ -183,7 +184,7 @@ fn goes_on(disk: &MemDisk, part: &Part<MemDisk>, mut have: Vec<u32>) {
     assert_eq!(part.have(), have);
     assert_eq!(part.sync().ok(), Some(()));
     let crashed = disk.crashed(minimodel_swarm::store::Crash::LoseUnsynced);
-    let (again, resumed) = Part::open(crashed, STEM, artifact.spec, OPENER).expect("it is ours");
+    let (again, resumed) = Part::open(crashed, &NAME, artifact.spec, OPENER).expect("it is ours");
     assert_eq!((resumed.have, resumed.damaged), (have, false), "after a power loss");
     assert!(again.read_chunk(LAST).is_ok());
 }

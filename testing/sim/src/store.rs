@@ -1,13 +1,14 @@
 //! The real store of a simulated peer, on a disk that fails. Every answer of the store is compared with the truth.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use minimodel_swarm::machine::{KeepOutcome, Time};
 use minimodel_swarm::store::{
     ChunkSource, Crash, Disk as _, DiskFile as _, FileSource, KeepError, MemDisk, MemFile, Open, Opener,
     Part, Published, SourceError, StoreError,
 };
+use minimodel_verifier::artifact::{ArtifactName, Format};
 use minimodel_verifier::verify::verify_artifact;
 use minimodel_wire::PeerId;
 
@@ -16,7 +17,7 @@ use crate::config::UNIX_AT_START;
 use crate::failing_disk::FailingDisk;
 use crate::world::secs;
 
-const STEM: &str = "tiny-1.0";
+static NAME: LazyLock<ArtifactName> = LazyLock::new(|| ArtifactName::new("tiny-1.0", Format::Slm));
 const TARGET: &str = "tiny-1.0.slm";
 const PART: &str = "tiny-1.0.slm.part";
 const RECEIPT: &[u8] = b"receipt.version=0\n";
@@ -115,14 +116,14 @@ impl Store {
 
     fn open_part(&self) -> Result<(Part<MemDisk>, minimodel_swarm::store::Resumed), StoreError> {
         let opener = Opener { pid: 7, now_unix: UNIX_AT_START };
-        Part::open(self.disk.disk.clone(), STEM, self.artifact.spec, opener)
+        Part::open(self.disk.disk.clone(), &NAME, self.artifact.spec, opener)
     }
 
     /// Opens the store as a starting process does: a file under the final name is checked and its import completed;
     /// else the partial file is opened, and every chunk that it believes to have is compared with the truth.
     pub(crate) fn open(&mut self) -> Result<Found, Trouble> {
         self.sync_failed = false;
-        let resumed = Published::resume(self.disk.disk.clone(), STEM, &self.artifact.spec).map_err(disk)?;
+        let resumed = Published::resume(self.disk.disk.clone(), &NAME, &self.artifact.spec).map_err(disk)?;
         let count = self.artifact.spec.layout.count();
         if let Some((published, _)) = resumed {
             self.check_final()?;

@@ -3,6 +3,7 @@
 use super::claims::{Evidence, SlmClaims};
 use super::draft::ManifestDraft;
 use super::signature;
+use crate::artifact::{ArtifactName, Format};
 use crate::{Digest, sha256};
 
 /// A valid manifest v0: its text keeps every rule of the format and, if it is signed, the signature over the canonical form
@@ -70,9 +71,9 @@ impl Manifest {
         &self.draft
     }
 
-    /// The name of its files without the ending: `<model.id>-<model.version>`. Holds no path separator.
-    pub fn file_stem(&self) -> String {
-        format!("{}-{}", self.model_id(), self.model_version())
+    /// The names of its files, which begin with `<model.id>-<model.version>`. They hold no path separator.
+    pub fn artifact_name(&self) -> ArtifactName {
+        ArtifactName::new(format!("{}-{}", self.model_id(), self.model_version()), Format::Slm)
     }
 
     /// True if there is a signature; it has been verified.

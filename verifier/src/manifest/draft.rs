@@ -6,6 +6,7 @@ use super::claims::{ArtifactClaims, ChunkClaims, Evidence, RequiresClaims, SlmCl
 use super::error::ManifestError;
 use super::keys::SCHEMA_CHECKSUM;
 use super::text::is_key;
+use crate::artifact::Format;
 use crate::digest::tagged;
 
 /// The content of a manifest without key and signature: the typed input for a new manifest, and the result of
@@ -88,7 +89,7 @@ impl ManifestDraft {
         put("publisher.key_id", key_id);
         put("model_card.route", &self.model_card_route);
         put("license.route", &self.license_route);
-        put("artifact.kind", "slm");
+        put("artifact.kind", Format::Slm.word());
         put("artifact.byte_count", &self.artifact.byte_count.to_string());
         put("artifact.sha256", &tagged(&self.artifact.sha256));
         put("artifact.acquisition", self.artifact.acquisition.as_str());

@@ -15,6 +15,7 @@ use super::limits::{MAX_CHUNK_SIZE_BYTES, MIN_CHUNK_SIZE_BYTES};
 use super::text::{self, Field, Fields};
 use super::{signature, spdx, value};
 use crate::Report;
+use crate::artifact::Format;
 
 impl Manifest {
     /// Reads a manifest and enforces every rule, the signature included.
@@ -156,7 +157,7 @@ fn spdx_expression(field: Field<'_>) -> Result<String, ManifestError> {
 }
 
 fn artifact(fields: &Fields<'_>) -> Result<ArtifactClaims, ManifestError> {
-    fields.required("artifact.kind")?.literal("slm", ManifestError::ArtifactKind)?;
+    fields.required("artifact.kind")?.literal(Format::Slm.word(), ManifestError::ArtifactKind)?;
     fields.required("artifact.project_server_url")?.literal("none", ManifestError::ProjectServerUrl)?;
     let lane = fields.required("artifact.acquisition")?;
     Ok(ArtifactClaims {

@@ -63,7 +63,7 @@ fn not_finite(word: [u8; 4]) -> Option<f32> {
 }
 
 /// The first byte that is not zero, and where.
-pub(super) fn first_not_zero(bytes: &[u8]) -> Option<(usize, u8)> {
+pub(crate) fn first_not_zero(bytes: &[u8]) -> Option<(usize, u8)> {
     bytes.chunks(STRIDE_BYTES).enumerate().find_map(|(stride, bytes)| {
         if bytes.iter().fold(0, |any, byte| any | byte) == 0 {
             return None;

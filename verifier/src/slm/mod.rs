@@ -19,6 +19,8 @@ mod scan;
 mod tensor;
 mod tokenizer;
 
+pub(crate) use floats::first_not_zero;
+
 pub use directory::Quantization;
 pub use error::SlmError;
 pub use header::Header;

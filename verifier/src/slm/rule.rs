@@ -1,35 +1,9 @@
 //! The rules of the format, each with the name of its check, in the order of the report.
 
-macro_rules! rules {
-    ($($rule:ident $name:literal $expected:literal;)*) => {
-        /// One rule of `.slm` v1: one check of the report.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Rule {
-            $(#[doc = concat!("`", $name, "`: ", $expected, ".")] $rule,)*
-        }
-
-        impl Rule {
-            /// Every rule, in the order of the report.
-            pub const ALL: &[Self] = &[$(Self::$rule,)*];
-
-            /// The name of its check.
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$rule => $name,)*
-                }
-            }
-
-            /// What the rule asks for.
-            pub fn expected(self) -> &'static str {
-                match self {
-                    $(Self::$rule => $expected,)*
-                }
-            }
-        }
-    };
-}
+use crate::scan::rule::rules;
 
 rules! {
+    "`.slm` v1"
     FileLength "slm.file.length" "as many bytes as the file is said to have";
     HeaderLength "slm.header.length" "108 or more, inside the file";
     HeaderMagic "slm.header.magic" "SLM1";

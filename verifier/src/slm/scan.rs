@@ -10,8 +10,9 @@ use super::header::{HEADER_BYTES, Header};
 use super::names::RangeName;
 use super::rule::Rule;
 use super::tokenizer;
-use crate::digest::{Digest, sha256};
+use crate::digest::{Digest, sha256, tagged};
 use crate::report::Report;
+use crate::scan::{self, Scanned};
 
 /// The properties of a file whose header, tokenizer and directory are valid.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +29,27 @@ pub struct SlmFacts {
     pub quantization: Quantization,
     /// The header's rolling checksum, as stored.
     pub stored_checksum: u64,
+}
+
+impl SlmFacts {
+    /// What the file says of itself, as labels and values for people.
+    pub fn summary(&self) -> Vec<(&'static str, String)> {
+        let header = &self.header;
+        let output = if header.is_output_tied() { "tied" } else { "of its own" };
+        let shape = format!(
+            "{} layers, hidden {}, FFN {}, {} heads, {} KV heads, output {output}",
+            header.layer_count, header.hidden_size, header.ffn_size, header.head_count, header.kv_head_count
+        );
+        vec![
+            ("parameters", format!("{}, stored as {}", self.parameter_count, self.quantization)),
+            ("shape", shape),
+            ("vocabulary", format!("{}, context {}", header.vocab_size, header.max_context)),
+            ("tensors", header.tensor_count.to_string()),
+            ("tokenizer", tagged(&self.tokenizer_sha256)),
+            ("tensor layout", tagged(&self.layout_sha256)),
+            ("checksum", format!("{:016x}, as the header says", self.stored_checksum)),
+        ]
+    }
 }
 
 /// The result of a [`Scan`].
@@ -227,5 +249,17 @@ impl Scan {
         let end = last.next_multiple_of(super::ALIGNMENT).min(self.byte_count);
         self.regions.push_back(Region { end, kind: Kind::Padding });
         self.directory = Some((directory, sha256(held)));
+    }
+}
+
+impl scan::Scan for Scan {
+    fn push(&mut self, bytes: &[u8]) {
+        self.push(bytes);
+    }
+
+    fn finish(self: Box<Self>) -> Scanned {
+        let outcome = (*self).finish();
+        let summary = outcome.facts.as_ref().map(SlmFacts::summary).unwrap_or_default();
+        Scanned { report: outcome.report, summary }
     }
 }

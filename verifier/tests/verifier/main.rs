@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod chunks;
+mod formats;
 mod manifest;
 mod manifest_fixtures;
 mod manifest_inputs;

@@ -45,7 +45,7 @@ fn accessors_say_what_stands_there() {
     let manifest = parse(&unsigned());
     assert_eq!(manifest.model_id(), "tinylm-16m");
     assert_eq!(manifest.model_version(), "1.0.0");
-    assert_eq!(manifest.file_stem(), "tinylm-16m-1.0.0");
+    assert_eq!(manifest.artifact_name().file(), "tinylm-16m-1.0.0.slm");
     assert_eq!(manifest.publisher_id(), "example-lab");
     assert_eq!(manifest.publisher_key_id(), "none");
     assert_eq!(manifest.created_utc(), "2026-06-01T12:00:00Z");

@@ -55,12 +55,12 @@ impl Fetcher {
 
     /// Where the fetched file ends up.
     pub(super) fn artifact(&self) -> PathBuf {
-        self.out().join(format!("{}.slm", self.manifest.file_stem()))
+        self.out().join(self.manifest.artifact_name().file())
     }
 
     /// Where its receipt ends up.
     pub(super) fn receipt(&self) -> PathBuf {
-        self.out().join(format!("{}.slm.receipt", self.manifest.file_stem()))
+        self.out().join(self.manifest.artifact_name().receipt())
     }
 
     fn out(&self) -> PathBuf {
@@ -74,7 +74,7 @@ impl Fetcher {
         names: &[(&str, String)],
         interrupt: &Interrupt,
     ) -> Result<u64, Failure> {
-        let part = self.out().join(format!("{}.slm.part", self.manifest.file_stem()));
+        let part = self.out().join(self.manifest.artifact_name().part());
         let third = self.manifest.byte_count() / 3;
         let (mut child, events) = self.start()?;
         let deadline = Instant::now() + PATIENCE;

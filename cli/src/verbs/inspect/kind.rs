@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 
 use minimodel_swarm::store::inspect::MAGIC;
+use minimodel_verifier::artifact::Format;
 
 /// Bytes that are read to recognize a file: enough for its first line that is neither empty nor a comment.
 const LOOK_BYTES: u64 = 4096;
@@ -11,8 +12,8 @@ const LOOK_BYTES: u64 = 4096;
 /// Kinds of files that are recognized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A `.slm` file.
-    Artifact,
+    /// A model file.
+    Model(Format),
     /// A manifest, valid or not.
     Manifest,
     /// An import receipt.
@@ -41,8 +42,8 @@ pub(super) fn of(mut file: &File) -> io::Result<Kind> {
 }
 
 fn of_bytes(head: &[u8]) -> Kind {
-    if head.starts_with(b"SLM1") {
-        return Kind::Artifact;
+    if let Some(format) = Format::of_beginning(head) {
+        return Kind::Model(format);
     }
     if head.starts_with(&MAGIC) {
         return Kind::Record;
@@ -86,7 +87,7 @@ mod tests {
     fn a_file_is_read_from_its_beginning_after_it_was_recognized() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"SLM1 and more").unwrap();
-        assert_eq!(of(&file).unwrap(), Kind::Artifact);
+        assert_eq!(of(&file).unwrap(), Kind::Model(Format::Slm));
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "SLM1 and more");
@@ -94,8 +95,10 @@ mod tests {
 
     #[test]
     fn a_thing_is_known_by_its_first_line() {
-        let cases: [(&[u8], Kind); 16] = [
-            (b"SLM1\x01\0\0\0", Kind::Artifact),
+        let cases: [(&[u8], Kind); 18] = [
+            (b"SLM1\x01\0\0\0", Kind::Model(Format::Slm)),
+            (b"GGUF\x03\0\0\0", Kind::Model(Format::Gguf)),
+            (b"\x10\0\0\0\0\0\0\0{\"a\"", Kind::Model(Format::Safetensors)),
             (b"artifact.kind=slm\n", Kind::Manifest),
             (b"# note\n\n model.id=x", Kind::Manifest),
             (b"x.note=hello\nmanifest.version=0\n", Kind::Manifest),

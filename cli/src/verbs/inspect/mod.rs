@@ -25,7 +25,7 @@ pub(crate) fn run(args: &InspectArgs, context: &Context) -> Result<(), Failure> 
     let path = Path::new(&args.thing);
     let input = input::open("file", path)?;
     match kind::of(&input.file).map_err(|error| Failure::reading("file", path, &error))? {
-        Kind::Artifact => artifact::show(context, path, &input),
+        Kind::Model(format) => artifact::show(context, path, &input, format),
         Kind::Manifest => text::manifest(context, path),
         Kind::Receipt => text::receipt(context, path),
         Kind::Offer => text::offer(context, &OfferArg::File(path.to_owned())),
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &InspectArgs, context: &Context) -> Result<(), Failure> 
         Kind::Unknown => Err(Failure::new(
             Exit::Invalid,
             format!("`{}` is nothing that minimodel knows", escape::path(path)),
-            "it reads offers, manifests, .slm files, receipts, chunk lists, requests and .part.state records",
+            "it reads offers, manifests, GGUF, safetensors and .slm files, receipts, chunk lists, requests and .part.state records",
         )
         .because("its first bytes belong to none of them")),
     }

@@ -10,6 +10,7 @@ use minimodel_swarm::driver::{
 };
 use minimodel_swarm::store::{FileSource, Opener, Part, PartSpec, RealDisk, SourceFile};
 use minimodel_verifier::Manifest;
+use minimodel_verifier::artifact::{ArtifactName, Format};
 use minimodel_verifier::chunk::{Layout, Tree};
 use minimodel_wire::SignedOffer;
 use tokio::runtime::{Builder, Runtime};
@@ -71,7 +72,8 @@ impl Stranger {
             let spec = PartSpec { swarm_id: *manifest.swarm_id(), layout, root: *manifest.merkle_root() };
             let opener = Opener { pid: std::process::id(), now_unix: now() };
             let disk = RealDisk::open(folder.path()).unwrap();
-            let (part, resumed) = Part::open(disk, "stranger", spec, opener).unwrap();
+            let (part, resumed) =
+                Part::open(disk, &ArtifactName::new("stranger", Format::Slm), spec, opener).unwrap();
             let session = SessionSettings::new(software, 1, now());
             let settings = FetchSettings {
                 stall_timeout: patience,

@@ -121,7 +121,7 @@ impl<'m> Fetcher<'m> {
     }
 
     fn out(&self, suffix: &str) -> PathBuf {
-        self.home.path("out").join(format!("{}{suffix}", self.model.manifest.file_stem()))
+        self.home.path("out").join(format!("{}{suffix}", self.model.manifest.artifact_name().stem()))
     }
 
     pub(super) fn artifact(&self) -> PathBuf {
@@ -142,7 +142,7 @@ impl<'m> Fetcher<'m> {
 
     /// Expected stdout of a finished fetch: the path alone, on its line.
     pub(super) fn answer(&self) -> String {
-        format!("out/{}.slm\n", self.model.manifest.file_stem())
+        format!("out/{}\n", self.model.manifest.artifact_name().file())
     }
 
     /// The chunks in the record.
@@ -178,14 +178,14 @@ impl<'m> Fetcher<'m> {
 
     /// Names in the folder, without the stem.
     pub(super) fn names(&self) -> Vec<String> {
-        let stem = self.model.manifest.file_stem();
+        let artifact = self.model.manifest.artifact_name();
         let entries = fs::read_dir(self.home.path("out")).unwrap();
         let mut names: Vec<_> = entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             // Without what a crash may leave: a small file that had not got its name yet, and a partial file without
             // recorded chunks that the next run put aside.
             .filter(|name| !(name.starts_with('.') && name.ends_with(".new")))
-            .map(|name| name.strip_prefix(&stem).unwrap_or(&name).to_owned())
+            .map(|name| name.strip_prefix(artifact.stem()).unwrap_or(&name).to_owned())
             .filter(|name| !name.starts_with(".slm.part.found"))
             .collect();
         names.sort();

@@ -1,4 +1,5 @@
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
+use minimodel_verifier::artifact::{ArtifactName, Format};
 use minimodel_verifier::chunk::{Layout, Tree};
 use minimodel_verifier::{Manifest, sha256};
 use tokio::sync::oneshot::error::TryRecvError;
@@ -32,7 +33,8 @@ impl Bench {
         let spec = PartSpec { swarm_id: *manifest.swarm_id(), layout, root: *tree.root() };
         let opener = Opener { pid: 1, now_unix: 1 };
         let disk = MemDisk::new();
-        let (part, _) = Part::open(disk.clone(), "model", spec, opener).unwrap();
+        let (part, _) =
+            Part::open(disk.clone(), &ArtifactName::new("model", Format::Slm), spec, opener).unwrap();
         let (part, (inbox, messages)) = (Arc::new(part), mpsc::channel(1_000));
         let (tell, verdict) = oneshot::channel();
         let follow = Follow { check: Following::new(manifest), verdict: tell };

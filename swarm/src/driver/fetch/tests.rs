@@ -1,4 +1,5 @@
 use minimodel_fixtures::{ManifestOptions, ManifestText, Quantization, Shape, slm_vec};
+use minimodel_verifier::artifact::{ArtifactName, Format};
 use minimodel_verifier::chunk::{Layout, Tree};
 use minimodel_verifier::sha256;
 
@@ -24,7 +25,13 @@ async fn ban_after_a_sleep_is_recorded_with_calendar_time() {
     let disk = MemDisk::new();
     let open = || {
         let spec = PartSpec { swarm_id: *manifest.swarm_id(), layout, root: *tree.root() };
-        Part::open(disk.clone(), "model", spec, Opener { pid: 1, now_unix: BEGAN }).unwrap()
+        Part::open(
+            disk.clone(),
+            &ArtifactName::new("model", Format::Slm),
+            spec,
+            Opener { pid: 1, now_unix: BEGAN },
+        )
+        .unwrap()
     };
     let (part, resumed) = open();
     let (node, _) = node(1);

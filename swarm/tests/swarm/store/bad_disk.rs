@@ -143,7 +143,7 @@ fn rescanned_chunks_and_blames_are_synced_like_kept_chunks() {
     let data = disk.open("tiny-1.0.slm.part", Open::New).unwrap();
     data.write_all_at(&artifact.bytes, 0).unwrap();
     let condition = RepairIf::MostIsGood;
-    let opened = Part::open_in_place(disk.clone(), super::STEM, artifact.spec, super::OPENER, condition);
+    let opened = Part::open_in_place(disk.clone(), &super::NAME, artifact.spec, super::OPENER, condition);
     let (part, _) = opened.unwrap();
     part.sync_if_due(Duration::from_secs(10)).unwrap();
     assert!(!part.has_unsynced());

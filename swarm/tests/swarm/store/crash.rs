@@ -6,7 +6,7 @@ use std::time::Duration;
 use minimodel_swarm::store::{Crash, MemDisk, Published, Resumed, StoreError};
 use proptest::prelude::*;
 
-use super::{Artifact, CHUNK, STEM};
+use super::{Artifact, CHUNK, NAME};
 
 pub(super) const MANIFEST: &[u8] = b"manifest.version=0\n";
 pub(super) const RECEIPT: &[u8] = b"receipt.version=0\n";
@@ -49,7 +49,7 @@ pub(super) fn assert_completes(artifact: &Artifact, disk: &MemDisk, at_least: &[
         assert_eq!(receipt, RECEIPT, "{case}: a torn receipt");
         assert!(disk.contents("tiny-1.0.slm").is_some(), "{case}: a receipt without its file");
     }
-    let published = match Published::resume(disk.clone(), STEM, &artifact.spec).unwrap() {
+    let published = match Published::resume(disk.clone(), &NAME, &artifact.spec).unwrap() {
         Some((published, _)) => published,
         None => {
             let (part, resumed) = artifact.open(disk.clone()).unwrap();

@@ -6,7 +6,9 @@ use std::thread;
 
 use minimodel_swarm::store::{Placed, Published, StoreError};
 
-use super::{Artifact, OPENER, STEM, real};
+use minimodel_verifier::artifact::{ArtifactName, Format};
+
+use super::{Artifact, NAME, OPENER, real};
 
 const STATE: &str = "tiny-1.0.slm.part.state";
 const PART: &str = "tiny-1.0.slm.part";
@@ -105,7 +107,7 @@ fn a_whole_but_invalid_file_is_put_aside_and_never_over_another() {
         assert_eq!(part.quarantine().unwrap(), directory.path().join(name));
         assert!(!directory.path().join(PART).exists() && !directory.path().join(STATE).exists());
     }
-    assert!(Published::resume(real(directory.path()), STEM, &artifact.spec).unwrap().is_none());
+    assert!(Published::resume(real(directory.path()), &NAME, &artifact.spec).unwrap().is_none());
 }
 
 #[test]
@@ -118,7 +120,7 @@ fn a_rename_that_a_crash_cut_in_half_is_completed() {
     drop(part);
     // State between link and unlink, where the file system has no rename without replacing.
     fs::hard_link(directory.path().join(PART), directory.path().join(TARGET)).unwrap();
-    let (published, _) = Published::resume(real(directory.path()), STEM, &artifact.spec).unwrap().unwrap();
+    let (published, _) = Published::resume(real(directory.path()), &NAME, &artifact.spec).unwrap().unwrap();
     assert!(!directory.path().join(PART).exists());
     assert!(published.finish(b"m", None).is_closed);
     assert_eq!(fs::read(directory.path().join(TARGET)).unwrap(), artifact.bytes);
@@ -142,7 +144,8 @@ fn a_stem_with_a_slash_is_no_name() {
     let directory = tempfile::tempdir().unwrap();
     for stem in ["", "../x", "a/b", "a\0b"] {
         let artifact = Artifact::new(16_384);
-        let opened = minimodel_swarm::store::Part::open(real(directory.path()), stem, artifact.spec, OPENER);
+        let name = ArtifactName::new(stem, Format::Slm);
+        let opened = minimodel_swarm::store::Part::open(real(directory.path()), &name, artifact.spec, OPENER);
         assert!(matches!(opened.unwrap_err(), StoreError::BadName { .. }));
     }
 }

@@ -8,7 +8,7 @@ use minimodel_swarm::store::{
 };
 
 use super::repairs::repair;
-use super::{Artifact, CHUNK, STEM, real};
+use super::{Artifact, CHUNK, NAME, real};
 
 const STATE: &str = "tiny-1.0.slm.part.state";
 const PART: &str = "tiny-1.0.slm.part";
@@ -84,7 +84,7 @@ fn finished_file_receipt_and_manifest_of_other_account_refused() {
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path();
     fs::write(folder.join(TARGET), &artifact.bytes).unwrap();
-    let resume = || Published::resume(real(folder), STEM, &artifact.spec);
+    let resume = || Published::resume(real(folder), &NAME, &artifact.spec);
     for (expected, plant) in leave(&folder.join(TARGET), &artifact.bytes) {
         plant();
         assert!(matches!(resume().unwrap_err(), StoreError::Refused { found, .. } if found == expected));
@@ -269,7 +269,7 @@ fn record_without_its_part_file_is_put_aside_unless_in_use() {
     let artifact = Artifact::new(2 * CHUNK as usize);
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path();
-    let put = || put_orphan_record_aside(&real(folder), STEM, &artifact.spec);
+    let put = || put_orphan_record_aside(&real(folder), &NAME, &artifact.spec);
     assert_eq!(put().unwrap(), None);
     let (part, _) = artifact.open(real(folder)).unwrap();
     assert!(matches!(put().unwrap_err(), StoreError::Busy { .. }));
@@ -278,7 +278,7 @@ fn record_without_its_part_file_is_put_aside_unless_in_use() {
     assert_eq!(put().unwrap(), None);
     fs::remove_file(folder.join(PART)).unwrap();
     let other = Artifact::new(3 * CHUNK as usize);
-    assert!(put_orphan_record_aside(&real(folder), STEM, &other.spec).is_err());
+    assert!(put_orphan_record_aside(&real(folder), &NAME, &other.spec).is_err());
     let record = fs::read(folder.join(STATE)).unwrap();
     let old = folder.join(format!("{STATE}.old"));
     assert_eq!(put().unwrap(), Some(old.clone()));

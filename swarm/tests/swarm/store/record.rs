@@ -7,7 +7,7 @@ use minimodel_swarm::store::{
 use minimodel_verifier::chunk::{Layout, ProofError};
 use proptest::prelude::*;
 
-use super::{ANNA, Artifact, BERT, STEM};
+use super::{ANNA, Artifact, BERT, NAME};
 
 const STATE: &str = "tiny-1.0.slm.part.state";
 const PART: &str = "tiny-1.0.slm.part";
@@ -35,13 +35,13 @@ fn a_record_of_other_content_is_named_and_left_alone() {
     let before = disk.contents(STATE);
     let mut other = artifact.spec;
     other.swarm_id = [7; 32];
-    let error = minimodel_swarm::store::Part::open(disk.clone(), STEM, other, super::OPENER).unwrap_err();
+    let error = minimodel_swarm::store::Part::open(disk.clone(), &NAME, other, super::OPENER).unwrap_err();
     let StoreError::ForeignSwarm { path, found, expected } = error else { panic!("{error:?}") };
     assert_eq!((path, found, expected), (disk.path(STATE), artifact.spec.swarm_id, [7; 32]));
 
     let mut other = artifact.spec;
     other.layout = Layout::new(artifact.spec.layout.byte_count(), 32_768).unwrap();
-    let error = minimodel_swarm::store::Part::open(disk.clone(), STEM, other, super::OPENER).unwrap_err();
+    let error = minimodel_swarm::store::Part::open(disk.clone(), &NAME, other, super::OPENER).unwrap_err();
     assert!(matches!(error, StoreError::ForeignLayout { found, expected, .. }
         if (found.chunk_count, expected.chunk_count) == (5, 3)));
     assert_eq!(disk.contents(STATE), before);
@@ -166,17 +166,17 @@ fn a_published_file_without_receipt_is_resumed_with_its_history() {
     part.record_blame(BERT, 4, [8; 32], 78).unwrap();
     artifact.keep_missing(&part).unwrap();
     drop(part.publish().unwrap());
-    let error = Published::resume(disk.clone(), STEM, &artifact.spec).unwrap_err();
+    let error = Published::resume(disk.clone(), &NAME, &artifact.spec).unwrap_err();
     assert!(matches!(error, StoreError::Busy { pid: Some(4242), .. }), "the part still holds the lock");
     drop(part);
     assert!(matches!(artifact.open(disk.clone()).unwrap_err(), StoreError::TargetExists { .. }));
-    let (published, history) = Published::resume(disk.clone(), STEM, &artifact.spec).unwrap().unwrap();
+    let (published, history) = Published::resume(disk.clone(), &NAME, &artifact.spec).unwrap().unwrap();
     assert_eq!(history.suppliers.get(&ANNA), Some(&Supplied { chunks: 5, bytes: 4 * 16_384 + 100 }));
     assert_eq!(history.blames.len(), 1);
     assert_eq!(published.receipt().unwrap(), None);
     assert!(published.finish(b"m", Some(b"r")).is_closed);
     assert_eq!(published.receipt().unwrap().unwrap(), b"r");
-    let (_, history) = Published::resume(disk, STEM, &artifact.spec).unwrap().unwrap();
+    let (_, history) = Published::resume(disk, &NAME, &artifact.spec).unwrap().unwrap();
     assert_eq!(history, Default::default());
 }
 
@@ -218,7 +218,7 @@ fn a_record_beside_its_part_says_nothing_of_a_file_put_in_place() {
     let (artifact, disk) = four_of_five();
     let target = disk.open("tiny-1.0.slm", Open::New).unwrap();
     target.write_all_at(&artifact.bytes, 0).unwrap();
-    let (published, history) = Published::resume(disk.clone(), STEM, &artifact.spec).unwrap().unwrap();
+    let (published, history) = Published::resume(disk.clone(), &NAME, &artifact.spec).unwrap().unwrap();
     assert_eq!(history, Default::default());
     assert!(published.finish(b"m", Some(b"r")).is_closed);
     drop(published);

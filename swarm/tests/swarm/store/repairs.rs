@@ -5,7 +5,7 @@ use std::path::Path;
 
 use minimodel_swarm::store::{Part, RealDisk, RepairIf, Resumed, Similarity, StoreError};
 
-use super::{Artifact, CHUNK, OPENER, STEM, real};
+use super::{Artifact, CHUNK, NAME, OPENER, real};
 
 const PART: &str = "tiny-1.0.slm.part";
 const FOUND: &str = "tiny-1.0.slm.part.found";
@@ -31,7 +31,7 @@ fn similarity(good: u64, other: u64, total: u64, cut_bytes: u64) -> Option<Simil
 }
 
 pub(super) fn repair(artifact: &Artifact, folder: &Path, condition: RepairIf) -> (Part<RealDisk>, Resumed) {
-    Part::open_in_place(real(folder), STEM, artifact.spec, OPENER, condition).unwrap()
+    Part::open_in_place(real(folder), &NAME, artifact.spec, OPENER, condition).unwrap()
 }
 
 /// An unrelated file of the user may have a chunk in common with the artifact. The store neither announces nor

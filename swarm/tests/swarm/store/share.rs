@@ -10,18 +10,18 @@ use minimodel_swarm::store::{
 use minimodel_verifier::chunk::verify_chunk;
 use minimodel_verifier::sha256;
 
-use super::{Artifact, OPENER, STEM};
+use super::{Artifact, NAME, OPENER};
 
-const NAME: &str = "tiny-1.0.slm";
+const FILE: &str = "tiny-1.0.slm";
 
 fn disk_with(artifact: &Artifact) -> MemDisk {
     let disk = MemDisk::new();
-    disk.open(NAME, Open::New).unwrap().write_all_at(&artifact.bytes, 0).unwrap();
+    disk.open(FILE, Open::New).unwrap().write_all_at(&artifact.bytes, 0).unwrap();
     disk
 }
 
 fn shared(artifact: &Artifact, disk: &MemDisk, is_unread: bool) -> Result<FileSource<MemFile>, SourceError> {
-    let file = SourceFile::in_disk(disk, NAME)?;
+    let file = SourceFile::in_disk(disk, FILE)?;
     let begin = if is_unread { FileSource::unread } else { FileSource::new };
     begin(file, artifact.spec.layout, Arc::new(artifact.tree.clone()))
 }
@@ -94,7 +94,7 @@ fn bit_rot_is_found_before_unread_or_suspected_chunk_is_sent() {
                 // No file time changed: only a peer's complaint can reveal the rot.
                 source.suspect();
             }
-            assert!(disk.rot(NAME, artifact.spec.layout.offset(index) + 8, 0x10));
+            assert!(disk.rot(FILE, artifact.spec.layout.offset(index) + 8, 0x10));
             let Err(SourceError::Changed { what, .. }) = source.chunk(index) else { panic!("chunk {index}") };
             assert_eq!(what, Change::Content { index });
             assert!((0..4).all(|other| source.chunk(other).is_err()), "the share is over");
@@ -107,7 +107,7 @@ fn bit_rot_is_found_before_unread_or_suspected_chunk_is_sent() {
 fn share_cut_or_overwritten_while_serving_ends_with_the_change() {
     let artifact = Artifact::new(3 * 16_384);
     let disk = disk_with(&artifact);
-    let writer = disk.open(NAME, Open::Existing).unwrap();
+    let writer = disk.open(FILE, Open::Existing).unwrap();
     let source = shared(&artifact, &disk, false).unwrap();
     source.chunk(0).unwrap();
     writer.write_all_at(&[9; 5], 16_384).unwrap();
@@ -119,7 +119,7 @@ fn share_cut_or_overwritten_while_serving_ends_with_the_change() {
     source.chunk(0).unwrap();
     let disk = disk_with(&artifact);
     let source_of_cut = shared(&artifact, &disk, false).unwrap();
-    disk.open(NAME, Open::Existing).unwrap().set_len(20_000).unwrap();
+    disk.open(FILE, Open::Existing).unwrap().set_len(20_000).unwrap();
     let cut = Change::Length { was: 49_152, now: 20_000 };
     assert!(matches!(source_of_cut.chunk(0), Err(SourceError::Changed { what, .. }) if what == cut));
 }
@@ -129,7 +129,7 @@ fn share_cut_or_overwritten_while_serving_ends_with_the_change() {
 fn rotten_chunk_of_a_served_part_is_given_up_once_suspected() {
     let artifact = Artifact::new(3 * 16_384 + 9);
     let disk = MemDisk::new();
-    let (part, _) = Part::open(disk.clone(), STEM, artifact.spec, OPENER).unwrap();
+    let (part, _) = Part::open(disk.clone(), &NAME, artifact.spec, OPENER).unwrap();
     artifact.keep_missing(&part).unwrap();
     assert!(disk.rot("tiny-1.0.slm.part", 16_384 + 1, 1));
     part.suspect();

@@ -15,7 +15,7 @@ use minimodel_skipped::walk;
 use minimodel_swarm::store::{Crash, MemDisk, Part, Published, StoreError, Survivors};
 
 use super::crash::{MANIFEST, RECEIPT, assert_completes};
-use super::{ANNA, Artifact, OPENER, STEM};
+use super::{ANNA, Artifact, NAME, OPENER};
 
 /// All subsets are taken of at most this many pieces.
 const ALL_OF: usize = 13;
@@ -40,7 +40,7 @@ fn import(
     reopens: bool,
     promised: &mut Promised,
 ) -> Result<(), StoreError> {
-    let (mut part, _) = Part::open(disk.clone(), STEM, artifact.spec, OPENER)?;
+    let (mut part, _) = Part::open(disk.clone(), &NAME, artifact.spec, OPENER)?;
     for index in [2, 0] {
         artifact.keep(&part, index)?;
         promised.kept.push(index);
@@ -53,7 +53,7 @@ fn import(
     }
     if reopens {
         drop(part);
-        (part, _) = Part::open(disk.clone(), STEM, artifact.spec, OPENER)?;
+        (part, _) = Part::open(disk.clone(), &NAME, artifact.spec, OPENER)?;
     }
     artifact.keep(&part, 1)?;
     promised.kept.push(1);
@@ -174,7 +174,7 @@ fn every_crash_state_of_the_update_protocol_is_recovered() {
 fn import_again_and_again(artifact: &Artifact, disk: &MemDisk, case: &str) -> u32 {
     for run in 1..=6 {
         let done = || -> Result<bool, StoreError> {
-            let published = match Published::resume(disk.clone(), STEM, &artifact.spec)? {
+            let published = match Published::resume(disk.clone(), &NAME, &artifact.spec)? {
                 Some((published, _)) => published,
                 None => {
                     let (part, resumed) = artifact.open(disk.clone())?;
