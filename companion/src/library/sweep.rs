@@ -146,7 +146,7 @@ impl Library {
             Err(error) => return Err(failed(&folder, error)),
         };
         let own = self.own_files(&failed)?;
-        let artifact = ArtifactName::new(format!("{}-{}", row.model_id, row.model_version), Format::Slm);
+        let artifact = ArtifactName::of_model(&row.model_id, &row.model_version, Format::Slm);
         for name in names {
             let path = name.map_err(|error| failed(&folder, error))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

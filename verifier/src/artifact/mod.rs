@@ -47,7 +47,7 @@ impl Format {
 
     /// Knows a format by the first bytes of a file, nine at most, and never by its name.
     pub fn of_beginning(bytes: &[u8]) -> Option<Self> {
-        if bytes.starts_with(b"SLM1") {
+        if bytes.starts_with(&slm::MAGIC) {
             Some(Self::Slm)
         } else if bytes.starts_with(gguf::MAGIC) {
             Some(Self::Gguf)

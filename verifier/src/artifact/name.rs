@@ -21,7 +21,12 @@ impl ArtifactName {
     /// The ending of a manifest's file, with its dot.
     pub const MANIFEST_ENDING: &str = ".minimodel";
 
-    /// The name of an artifact; the manifest's is `<model.id>-<model.version>`. Whether it can be a name is not checked.
+    /// The name of a version of a model: `<model.id>-<model.version>`.
+    pub fn of_model(id: &str, version: &str, format: Format) -> Self {
+        Self::new(format!("{id}-{version}"), format)
+    }
+
+    /// A name of this stem. Whether it can be one is not checked.
     pub fn new(stem: impl Into<String>, format: Format) -> Self {
         Self { stem: stem.into(), format }
     }

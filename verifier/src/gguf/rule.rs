@@ -1,6 +1,6 @@
 //! The rules of the format, each with the name of its check, in the order of the report.
 
-use crate::scan::rule::{impl_rules, rules};
+use crate::scan::rule::rules;
 
 rules! {
     "GGUF"
@@ -18,7 +18,6 @@ rules! {
     Text "gguf.values.text" "UTF-8";
     Alignment "gguf.alignment" "a u32, a power of two, 8 to 65536";
     Tokenizer "gguf.tokenizer" "tokens as texts, scores as f32 and token_type as i32, of one length where they are there";
-
     Split "gguf.split" "split.no below split.count";
     Template "gguf.template" "no construct by which a template could reach beyond its text";
     TensorName "gguf.tensors.name" "at most 127 bytes";
@@ -34,4 +33,3 @@ rules! {
     DataEnd "gguf.data.end" "a file that ends where its last tensor ends, padded or not";
     Padding "gguf.padding" "zero bytes";
 }
-impl_rules!(Rule);

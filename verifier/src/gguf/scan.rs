@@ -9,8 +9,7 @@ use super::tensors::Tensors;
 use super::value::{self, Value};
 use super::{MAGIC, MAX_KEYS, MAX_TENSORS, tensor};
 use crate::scan::rule::{Fault, Verdicts};
-use crate::scan::{self, Scanned};
-use crate::slm::first_not_zero;
+use crate::scan::{self, Scanned, first_not_zero};
 
 /// Alignment of tensors where the file names none, in bytes.
 const ALIGNMENT: u64 = 32;

@@ -1,5 +1,7 @@
 //! One value of a key.
 
+use std::borrow::Cow;
+
 use super::reader::{Reader, Stop};
 use super::rule::Rule;
 use crate::scan::rule::Verdicts;
@@ -38,7 +40,7 @@ fn width(kind: u32) -> Option<u64> {
 /// Reads a value of this type.
 pub(super) fn read(kind: u32, reader: &mut Reader<'_>, verdicts: &mut Verdicts<Rule>) -> Result<Value, Stop> {
     match kind {
-        TEXT => Ok(Value::Text(text(reader, verdicts)?)),
+        TEXT => Ok(Value::Text(text(reader, verdicts)?.into_owned())),
         ARRAY => array(reader, verdicts),
         _ => {
             let offset = reader.offset();
@@ -66,13 +68,14 @@ fn array(reader: &mut Reader<'_>, verdicts: &mut Verdicts<Rule>) -> Result<Value
     Ok(Value::Array(kind, count))
 }
 
-fn text(reader: &mut Reader<'_>, verdicts: &mut Verdicts<Rule>) -> Result<String, Stop> {
+/// A text; what is not UTF-8 is replaced, with a warning.
+fn text<'a>(reader: &mut Reader<'a>, verdicts: &mut Verdicts<Rule>) -> Result<Cow<'a, str>, Stop> {
     let offset = reader.offset();
-    let bytes = reader.text()?;
-    if std::str::from_utf8(bytes).is_err() {
+    let text = String::from_utf8_lossy(reader.text()?);
+    if matches!(text, Cow::Owned(_)) {
         verdicts.warn(Rule::Text, format!("other bytes in the text at offset {offset}"));
     }
-    Ok(String::from_utf8_lossy(bytes).into_owned())
+    Ok(text)
 }
 
 fn check_bools(kind: u32, bytes: &[u8], offset: u64) -> Result<(), Stop> {

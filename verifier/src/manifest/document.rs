@@ -73,7 +73,7 @@ impl Manifest {
 
     /// The names of its files, which begin with `<model.id>-<model.version>`. They hold no path separator.
     pub fn artifact_name(&self) -> ArtifactName {
-        ArtifactName::new(format!("{}-{}", self.model_id(), self.model_version()), Format::Slm)
+        ArtifactName::of_model(self.model_id(), self.model_version(), Format::Slm)
     }
 
     /// True if there is a signature; it has been verified.

@@ -1,6 +1,6 @@
 //! The rules of the format, each with the name of its check, in the order of the report.
 
-use crate::scan::rule::{impl_rules, rules};
+use crate::scan::rule::rules;
 
 rules! {
     "safetensors"
@@ -18,4 +18,3 @@ rules! {
     Contiguous "safetensors.tensors.contiguous" "a range that begins where the one before it ends";
     DataEnd "safetensors.data.end" "a file that ends where its last tensor ends";
 }
-impl_rules!(Rule);

@@ -127,7 +127,7 @@ impl scan::Scan for Scan {
             return;
         }
         // Beyond the header nothing is held.
-        let most = self.data_begin.map_or(LENGTH_BYTES as u64 + MAX_HEADER_BYTES, |begin| begin);
+        let most = self.data_begin.unwrap_or(LENGTH_BYTES as u64 + MAX_HEADER_BYTES);
         let room = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(self.held.len());
         self.held.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         if let Err(fault) = self.look() {

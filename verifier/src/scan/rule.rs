@@ -41,14 +41,8 @@ macro_rules! rules {
                 }
             }
         }
-    };
-}
-pub(crate) use rules;
 
-/// Implements [`Rules`] for the `Rule` of a format.
-macro_rules! impl_rules {
-    ($rule:ty) => {
-        impl crate::scan::rule::Rules for $rule {
+        impl crate::scan::rule::Rules for Rule {
             const ALL: &'static [Self] = Self::ALL;
 
             fn name(self) -> &'static str {
@@ -61,7 +55,7 @@ macro_rules! impl_rules {
         }
     };
 }
-pub(crate) use impl_rules;
+pub(crate) use rules;
 
 /// A broken rule, and what was found instead; may hold text of the file.
 pub(crate) type Fault<R> = (R, String);

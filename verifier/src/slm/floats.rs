@@ -1,10 +1,9 @@
 //! Checks that every little-endian f32 of a range is finite, fast enough to run beside a transfer.
 
+use crate::scan::STRIDE_BYTES;
+
 /// An f32 with all of these bits set is infinite or not a number.
 const EXPONENT: u32 = 0x7f80_0000;
-
-/// Bytes checked between two branches; the loop over them has none and compiles to vector instructions.
-const STRIDE_BYTES: usize = 4096;
 
 /// A scanner of one range, whose bytes may be cut anywhere.
 #[derive(Debug, Default)]
@@ -62,17 +61,6 @@ fn not_finite(word: [u8; 4]) -> Option<f32> {
     Some(f32::from_le_bytes(word)).filter(|value| !value.is_finite())
 }
 
-/// The first byte that is not zero, and where.
-pub(crate) fn first_not_zero(bytes: &[u8]) -> Option<(usize, u8)> {
-    bytes.chunks(STRIDE_BYTES).enumerate().find_map(|(stride, bytes)| {
-        if bytes.iter().fold(0, |any, byte| any | byte) == 0 {
-            return None;
-        }
-        let (place, byte) = bytes.iter().enumerate().find(|(_, byte)| **byte != 0)?;
-        Some((stride * STRIDE_BYTES + place, *byte))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,16 +90,5 @@ mod tests {
         let words = [0.0, -0.0, f32::MAX, f32::MIN, f32::MIN_POSITIVE, 1e-45, -1e-45, 1.0];
         let bytes: Vec<u8> = words.iter().cycle().take(5000).flat_map(|word| word.to_le_bytes()).collect();
         assert_eq!(Floats::default().push(&bytes), None);
-    }
-
-    #[test]
-    fn the_first_byte_that_is_not_zero_is_found() {
-        let mut bytes = vec![0; 10_000];
-        assert_eq!(first_not_zero(&bytes), None);
-        assert_eq!(first_not_zero(&[]), None);
-        bytes[9_999] = 3;
-        assert_eq!(first_not_zero(&bytes), Some((9_999, 3)));
-        bytes[4_096] = 1;
-        assert_eq!(first_not_zero(&bytes), Some((4_096, 1)));
     }
 }

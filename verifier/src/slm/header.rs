@@ -8,7 +8,7 @@ use super::{ALIGNMENT, ENTRY_BYTES, MAX_TENSOR_COUNT, MAX_TOKENIZER_BYTES};
 /// Bytes of the header that have a meaning; a longer header is allowed and the rest of it is ignored.
 pub(super) const HEADER_BYTES: usize = 108;
 
-const MAGIC: [u8; 4] = *b"SLM1";
+pub(crate) const MAGIC: [u8; 4] = *b"SLM1";
 const TIED_OUTPUT: u32 = 1;
 
 /// The header's numbers as stored in the file, under the names and in the order of the format page.

@@ -19,7 +19,7 @@ mod scan;
 mod tensor;
 mod tokenizer;
 
-pub(crate) use floats::first_not_zero;
+pub(crate) use header::MAGIC;
 
 pub use directory::Quantization;
 pub use error::SlmError;

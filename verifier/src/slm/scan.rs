@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use super::board::Board;
 use super::directory::{self, Directory, Quantization};
 use super::error::SlmError;
-use super::floats::{Floats, first_not_zero};
+use super::floats::Floats;
 use super::header::{HEADER_BYTES, Header};
 use super::names::RangeName;
 use super::rule::Rule;
 use super::tokenizer;
 use crate::digest::{Digest, sha256, tagged};
 use crate::report::Report;
-use crate::scan::{self, Scanned};
+use crate::scan::{self, Scanned, first_not_zero};
 
 /// The properties of a file whose header, tokenizer and directory are valid.
 #[derive(Debug, Clone, PartialEq)]
