@@ -3,6 +3,7 @@
 //! An offer that the user named needs the consent to fetch, as it did then; one that came from a member is used only by a fetch
 //! whose user agrees to publish, as that one's had.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use minimodel_swarm::machine::{self, EarlierPeer};
-use minimodel_swarm::store::files;
+use minimodel_swarm::store::{PeerKey, Supplied, files};
 use minimodel_verifier::Manifest;
 use minimodel_verifier::digest::hex;
 use minimodel_wire::{PeerId, SignedOffer};
@@ -128,75 +129,66 @@ fn remove_old(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Notes the peers that help in a run, and passes every event on.
+/// Notes the offers of the peers of a run, and passes every event on.
 pub(super) struct Helpers {
     watcher: Arc<dyn Watcher>,
-    seen: Mutex<Seen>,
+    /// Offers that the user named, or that were named in an earlier run, and offers that members gave.
+    offers: Mutex<Offers>,
 }
 
-#[derive(Default)]
-struct Seen {
-    /// Offers that the user named, or that were named in an earlier run, and offers that members gave.
-    offers: BTreeMap<PeerId, EarlierPeer>,
-    /// Who gave a chunk, the latest last.
-    helped: Vec<PeerId>,
-}
+type Offers = BTreeMap<PeerId, EarlierPeer>;
 
 impl Helpers {
     /// `known`: peers that are dialed from the beginning.
     pub(super) fn new(watcher: Arc<dyn Watcher>, known: impl IntoIterator<Item = EarlierPeer>) -> Arc<Self> {
         let offers = known.into_iter().map(|it| (it.offer.offer().peer, it)).collect();
-        Arc::new(Self { watcher, seen: Mutex::new(Seen { offers, helped: Vec::new() }) })
+        Arc::new(Self { watcher, offers: Mutex::new(offers) })
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn offers(&self) -> MutexGuard<'_, Offers> {
+        self.offers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers those that helped, for the next run. A disk that takes nothing costs that run a search.
-    pub(super) fn remember(&self, book: &EarlierPeers, now_unix: u64) {
-        let Seen { mut offers, helped } = std::mem::take(&mut *self.seen());
-        let helped: Vec<EarlierPeer> = helped.iter().rev().filter_map(|peer| offers.remove(peer)).collect();
+    /// Remembers those that gave chunks, by the record of the partial file, for the next run: who gave the most comes first. A
+    /// run that is interrupted reports its last chunks to nobody, but they are in the record. A disk that takes nothing costs
+    /// the next run a search.
+    pub(super) fn remember(
+        &self,
+        book: &EarlierPeers,
+        suppliers: BTreeMap<PeerKey, Supplied>,
+        now_unix: u64,
+    ) {
+        let mut offers = std::mem::take(&mut *self.offers());
+        let mut suppliers: Vec<_> = suppliers.into_iter().collect();
+        suppliers.sort_by_key(|(_, supplied)| Reverse(supplied.chunks));
+        let helped: Vec<EarlierPeer> =
+            suppliers.into_iter().filter_map(|(peer, _)| offers.remove(&PeerId(peer))).collect();
         if !helped.is_empty() {
             let _ = book.keep(helped, now_unix);
+        }
+    }
+
+    /// Notes the offer that a member gave of itself. Whoever the user named stays so, with the newer addresses beside: only the
+    /// offer that was named keeps private addresses.
+    fn gave(&self, offer: &SignedOffer) {
+        let (peer, mut offers) = (offer.offer().peer, self.offers());
+        let is_named = offers.get(&peer).is_some_and(|known| known.was_named);
+        if !is_named && (offers.len() < MOST_OFFERS || offers.contains_key(&peer)) {
+            offers.insert(peer, EarlierPeer { offer: offer.clone(), was_named: false });
         }
     }
 }
 
 impl Watcher for Helpers {
     fn tell(&self, event: Event) {
-        match &event {
-            Event::Swarm(machine::Event::Offered(offer)) => self.seen().gave(offer),
-            Event::Swarm(machine::Event::Chunk { peer, .. }) => self.seen().helped_by(*peer),
-            _ => {}
+        if let Event::Swarm(machine::Event::Offered(offer)) = &event {
+            self.gave(offer);
         }
         self.watcher.tell(event);
     }
 
     fn may_block(&self) -> bool {
         self.watcher.may_block()
-    }
-}
-
-impl Seen {
-    /// Notes the offer that a member gave of itself. Whoever the user named stays so, with the newer addresses beside: only the
-    /// offer that was named keeps private addresses.
-    fn gave(&mut self, offer: &SignedOffer) {
-        let peer = offer.offer().peer;
-        let is_named = self.offers.get(&peer).is_some_and(|known| known.was_named);
-        if !is_named && (self.offers.len() < MOST_OFFERS || self.offers.contains_key(&peer)) {
-            self.offers.insert(peer, EarlierPeer { offer: offer.clone(), was_named: false });
-        }
-    }
-
-    fn helped_by(&mut self, peer: PeerId) {
-        if !self.offers.contains_key(&peer) {
-            return;
-        }
-        if self.helped.last() != Some(&peer) {
-            self.helped.retain(|&other| other != peer);
-            self.helped.push(peer);
-        }
     }
 }
 
@@ -292,10 +284,9 @@ mod tests {
         for seed in [1, 3, 4] {
             helpers.tell(Event::Swarm(machine::Event::Offered(good(seed))));
         }
-        for (index, seed) in (0..).zip([3, 1, 3, 5]) {
-            helpers.tell(Event::Swarm(machine::Event::Chunk { index, peer: id(seed), bytes: 1 }));
-        }
-        helpers.remember(&book, NOW);
+        // No event says so: the chunks of a run that is interrupted may be in the record alone.
+        let gave = |(seed, chunks)| (id(seed).0, Supplied { chunks, bytes: 1 });
+        helpers.remember(&book, [(1, 2), (3, 5), (5, 9)].map(gave).into(), NOW);
         assert_eq!(who(&book.read(NOW)), [(id(3), false), (id(1), true)]);
     }
 }

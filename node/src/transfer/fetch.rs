@@ -228,7 +228,7 @@ impl Transfer<'_> {
             let end = self.conclude(network, &mut reports, fetching);
             reports.end();
             if let Some(book) = EarlierPeers::of(&self.run.home, manifest.swarm_id()) {
-                helpers.remember(&book, now_unix());
+                helpers.remember(&book, self.part.suppliers(), now_unix());
             }
             end
         })

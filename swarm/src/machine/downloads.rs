@@ -151,17 +151,18 @@ impl Downloads {
     }
 
     /// Handles a request for a chunk of `len` bytes that a quota held back: the peer is asked again after a while, and at once
-    /// for the last chunk if that is shorter.
+    /// for the last chunk if that is shorter and no whole one will fit any more.
     pub(super) fn held_back(&mut self, swarm: &mut Swarm, conn: Conn, len: u32, why: QuotaRefusal) {
         let (now, terms) = (swarm.now, &swarm.config.terms);
         let last = terms.chunk_count.saturating_sub(1);
+        let is_used_up = why == QuotaRefusal::UsedUp;
         let is_shorter = terms.chunk_len(last) < len && swarm.chunks.state(last) == ChunkState::Missing;
         let Some(peer) = swarm.peers.get_mut(&conn) else { return };
         peer.down.held_back = Some(why);
-        if is_shorter && peer.may_be_asked() && peer.announced.have.get(last) {
+        if is_used_up && is_shorter && peer.may_be_asked() && peer.announced.have.get(last) {
             self.request(swarm, conn, last);
         }
-        let pause = if why == QuotaRefusal::UsedUp { USED_UP_WAIT } else { QUOTA_WAIT };
+        let pause = if is_used_up { USED_UP_WAIT } else { QUOTA_WAIT };
         self.leave_alone(swarm, conn, now + pause);
     }
 

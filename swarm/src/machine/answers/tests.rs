@@ -276,7 +276,7 @@ fn used_up_quota_is_tried_after_10_s_or_when_quotas_change() {
 }
 
 #[test]
-fn shorter_last_chunk_is_requested_when_others_are_held_back() {
+fn shorter_last_chunk_is_requested_when_no_other_fits() {
     for refusal in [UsedUp, InFlight] {
         let mut harness = Harness::with(TAKE, having([]), |config| {
             config.terms.byte_count = u64::from(CHUNKS) * CHUNK - 100;
@@ -288,6 +288,10 @@ fn shorter_last_chunk_is_requested_when_others_are_held_back() {
         want(&mut harness, 2, SEED, Bitfield::full(CHUNKS));
         assert!(hold_back(&mut harness, refusal) > 1);
         let last = harness.requests();
+        if refusal == InFlight {
+            assert_eq!(last, [], "a whole one may fit in a moment, and would not after the short one");
+            continue;
+        }
         assert_eq!(last.iter().map(|&(conn, _, index)| (conn, index)).collect::<Vec<_>>(), [(2, CHUNKS - 1)]);
         keep(&mut harness, last[0].1);
         assert_eq!(harness.requests(), []);
