@@ -49,7 +49,7 @@ impl Machine {
         }
         self.dialer.sources.connected(id);
         if dialed {
-            self.dialer.dial_ended_at(now, id, site);
+            self.dialer.dial_ended_at(now, id, site, self.meetings.is_under_way(id));
         }
         let mut peer = Peer::new(arrival, now, &self.swarm.config.terms, &self.swarm.config.limits);
         if is_guest {

@@ -296,7 +296,7 @@ impl Machine {
             self.swarm.push(Output::Reread { index });
         }
         let (meetings, me) = (&mut self.meetings, self.swarm.config.me);
-        self.dialer.dial(&mut self.swarm, |peer| meetings.dialed(now, me, peer));
+        self.dialer.dial(&mut self.swarm, |peer, by| meetings.dialed(now, me, peer, by));
         self.meetings.ask(&mut self.swarm);
         self.expected.meet(&mut self.swarm, &self.dialer.sources, &self.standings);
         self.search_leaves();

@@ -1,5 +1,7 @@
 //! Dialing: which peer to dial next, and what follows from the outcome.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use minimodel_wire::{CloseCode, PeerId, SignedOffer};
@@ -8,7 +10,7 @@ use super::contacts;
 use super::events::{EarlierPeer, Event, Output};
 use super::fault::is_final;
 use super::found::{Found, FoundPeer};
-use super::reach::{MAX_FAILURES, Reach, Told, pex_addresses};
+use super::reach::{BroughtBy, MAX_FAILURES, Reach, Told, pex_addresses};
 use super::site::{Scope, Site};
 use super::source::{FoundPlace, Heard};
 use super::sources::Sources;
@@ -50,15 +52,10 @@ impl Dialer {
         swarm.peers.places_taken() + self.sources.dialing.len() >= swarm.config.limits.enough_peers
     }
 
-    /// When peers that the user did not name may be dialed; `Time::MAX`: not now. Enough peers give us chunks that the other places
-    /// are for incoming connections, or half of the dials are for such peers already. Peers that are merely connected are no reason:
-    /// they cost an attacker nothing.
+    /// When peers that the user did not name may be dialed; `Time::MAX`: not before one of the dials for such peers ends, which take
+    /// half of all. Where many peers are connected it is only now and then, but never not at all: they may give us little.
     fn dials_others_at(&self, swarm: &Swarm) -> Time {
-        let limits = &swarm.config.limits;
-        let givers = swarm.peers.values().filter(|peer| peer.is_giver(swarm.now)).count();
-        if givers + self.sources.dialing.len() >= limits.enough_peers
-            || self.sources.dialing_on_hearsay() >= limits.max_dials.div_ceil(2)
-        {
+        if self.sources.dialing_on_hearsay() >= swarm.config.limits.max_dials.div_ceil(2) {
             Time::MAX
         } else if self.is_crowded(swarm) {
             self.next_beyond
@@ -146,8 +143,17 @@ impl Dialer {
         self.sources.find(offer.peer, place, Heard { tries, bringer }, now);
     }
 
-    /// Dials the peers that are due, and tells of each.
-    pub(super) fn dial(&mut self, swarm: &mut Swarm, mut tell: impl FnMut(PeerId)) {
+    /// How long after this dial the next one is, where many peers are connected. Where the peers of many networks give us chunks, the
+    /// other places are for incoming connections; keys of one host are no reason, as they cost an attacker nothing.
+    fn pause_beyond(&self, swarm: &Swarm) -> Duration {
+        let givers = swarm.peers.values().filter(|peer| peer.is_giver(swarm.now));
+        let networks: BTreeSet<_> = givers.map(|peer| peer.site.allocation()).collect();
+        let is_enough = networks.len() >= swarm.config.limits.enough_peers;
+        if is_enough || free_places(swarm) == 0 { BEYOND_ALL } else { BEYOND_ENOUGH }
+    }
+
+    /// Dials the peers that are due, and tells of each and of who brought its offer, also of those that may not be dialed now.
+    pub(super) fn dial(&mut self, swarm: &mut Swarm, mut tell: impl FnMut(PeerId, BroughtBy)) {
         let now = swarm.now;
         while self.next_dial(swarm).is_some_and(|at| at <= now) {
             let by_user = self.dials_others_at(swarm) > now;
@@ -166,28 +172,30 @@ impl Dialer {
             let (reach, by) = (&mut self.reach, self.sources.brought_by(peer));
             let (addresses, pex_addresses) =
                 self.sources.addresses(peer, unix, |&address| reach.take(now, Told::Unasked(by), address));
+            tell(peer, by);
             if addresses.is_empty() && pex_addresses.is_empty() {
                 self.sources.put_off(peer, now + LATER);
                 continue;
             }
             if self.is_crowded(swarm) {
-                self.next_beyond = now + if free_places(swarm) == 0 { BEYOND_ALL } else { BEYOND_ENOUGH };
+                self.next_beyond = now + self.pause_beyond(swarm);
             }
-            tell(peer);
             swarm.push(Output::Dial { peer, addresses, pex_addresses });
         }
     }
 
     /// Notes that we connected to a peer at `site`. Of the passed-on addresses that were being dialed, those before that one did not
-    /// answer and stay counted against the dial limits; that one, and those after it, which were not dialed, are not counted. If
-    /// it is none of them, they led nowhere.
-    pub(super) fn dial_ended_at(&mut self, now: Time, peer: PeerId, site: Site) {
+    /// answer and stay counted against the dial limits; that one is not counted, and those after it are not, either, as they were
+    /// not dialed: unless a meeting was under way, which may have led there while they were. If it is none of them, they led nowhere.
+    pub(super) fn dial_ended_at(&mut self, now: Time, peer: PeerId, site: Site, is_meeting: bool) {
         let by = self.sources.brought_by(peer);
         let tried = self.sources.tried(peer);
-        let there = tried.iter().position(|address| Site::of(address.ip()) == site);
-        if let Some(there) = there {
+        let is_there = |address: &SocketAddr| Site::of(address.ip()) == site;
+        if let Some(there) = tried.iter().position(is_there) {
             self.reach.forgive(peer);
-            tried.into_iter().skip(there).for_each(|address| self.reach.give_back(now, by, address));
+            let not_counted =
+                tried.into_iter().skip(there).filter(|address| !is_meeting || is_there(address));
+            not_counted.for_each(|address| self.reach.give_back(now, by, address));
         }
     }
 

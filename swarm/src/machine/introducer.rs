@@ -18,12 +18,13 @@ use super::standing::Standings;
 use super::swarm::Swarm;
 use super::time::Time;
 
-/// Introductions that one key may ask for within a minute and within an hour.
+/// Introductions to members of one network that one key may ask for within a minute and within an hour. Those that it is led to ask
+/// for elsewhere, by offers that are worth nothing, take none of them.
 const OF_A_KEY: [u32; 2] = [4, 32];
 /// Questions of one key within a minute, whatever the answer.
 const QUESTIONS: u32 = 32;
 /// Introductions to one member within a minute, by keys that moved nothing. Those that did have as many of their own, here and in the
-/// next three, so that throwaway keys use up none of them.
+/// next three, so that neither use up those of the others.
 const TO_A_MEMBER: u32 = 8;
 /// Of these for keys of one network, so that those of one host leave some to others.
 const TO_A_MEMBER_OF_A_NETWORK: u32 = 2;
@@ -45,13 +46,15 @@ struct Asker {
 #[derive(Debug)]
 pub(super) struct Introducer {
     questions: Budget<PeerId>,
-    asked: Budget<PeerId, 2>,
+    /// By the asker, and the network of whom it asks for.
+    asked: Budget<(PeerId, Network), 2>,
     pairs: Budget<(PeerId, PeerId)>,
-    members: Budget<PeerId>,
+    /// Here and below: also by whether the asker moved something.
+    members: Budget<(PeerId, bool)>,
     /// To each member, by the network of the asker.
-    shares: Budget<(PeerId, Network)>,
-    networks: Budget<Network>,
-    all: Budget<()>,
+    shares: Budget<(PeerId, Network, bool)>,
+    networks: Budget<(Network, bool)>,
+    all: Budget<bool>,
 }
 
 impl Default for Introducer {
@@ -63,7 +66,7 @@ impl Default for Introducer {
             members: Budget::new([MINUTE], MAX_KEYS),
             shares: Budget::new([MINUTE], MAX_KEYS),
             networks: Budget::new([MINUTE], MAX_KEYS),
-            all: Budget::new([MINUTE], 1),
+            all: Budget::new([MINUTE], 2),
         }
     }
 }
@@ -95,7 +98,9 @@ impl Introducer {
         let verdict = match found.filter(|(_, peer)| may_be_found(peer)) {
             _ if !self.questions.take(swarm.now, one.id, [QUESTIONS]) => Err(NoMeeting::Limit),
             None => Err(NoMeeting::NotConnected),
-            Some(_) if !self.take(swarm.now, one, wanted) => Err(NoMeeting::Limit),
+            Some((_, peer)) if !self.take(swarm.now, one, (wanted, peer.site.network())) => {
+                Err(NoMeeting::Limit)
+            }
             Some((conn, _)) => Ok(conn),
         };
         match verdict {
@@ -108,24 +113,23 @@ impl Introducer {
         None
     }
 
-    /// Counts an introduction; returns false if there were too many.
-    fn take(&mut self, now: Time, asker: Asker, wanted: PeerId) -> bool {
+    /// Counts an introduction to the member `wanted`, which is in the network `at`; returns false if there were too many.
+    fn take(&mut self, now: Time, asker: Asker, (wanted, at): (PeerId, Network)) -> bool {
         let Asker { id, network, has_moved } = asker;
         let pair = (id.min(wanted), id.max(wanted));
-        let most = |most: u32| [if has_moved { 2 * most } else { most }];
         let may = self.pairs.may(now, pair, [1])
-            && self.asked.may(now, id, OF_A_KEY)
-            && self.members.may(now, wanted, most(TO_A_MEMBER))
-            && self.shares.may(now, (wanted, network), most(TO_A_MEMBER_OF_A_NETWORK))
-            && self.networks.may(now, network, most(OF_A_NETWORK))
-            && self.all.may(now, (), most(OF_ALL));
+            && self.asked.may(now, (id, at), OF_A_KEY)
+            && self.members.may(now, (wanted, has_moved), [TO_A_MEMBER])
+            && self.shares.may(now, (wanted, network, has_moved), [TO_A_MEMBER_OF_A_NETWORK])
+            && self.networks.may(now, (network, has_moved), [OF_A_NETWORK])
+            && self.all.may(now, has_moved, [OF_ALL]);
         if may {
             self.pairs.add(now, pair);
-            self.asked.add(now, id);
-            self.members.add(now, wanted);
-            self.shares.add(now, (wanted, network));
-            self.networks.add(now, network);
-            self.all.add(now, ());
+            self.asked.add(now, (id, at));
+            self.members.add(now, (wanted, has_moved));
+            self.shares.add(now, (wanted, network, has_moved));
+            self.networks.add(now, (network, has_moved));
+            self.all.add(now, has_moved);
         }
         may
     }
@@ -192,12 +196,17 @@ mod tests {
         Asker { id, network: Site::of([8, 8, network, 8].into()).network(), has_moved }
     }
 
+    /// A member that is asked for, in one network with all others.
+    fn to(id: PeerId) -> (PeerId, Network) {
+        (id, Site::of([9, 9, 9, 9].into()).network())
+    }
+
     // Rows: H14
     #[test]
     fn keys_of_one_host_leave_introductions_to_those_of_others() {
         let mut introducer = Introducer::default();
         let now = Time::after_start(Duration::from_secs(5));
-        let mut take = |network, asker| introducer.take(now, from(network, id(asker), false), id(1));
+        let mut take = |network, asker| introducer.take(now, from(network, id(asker), false), to(id(1)));
         let crowd = (10..30).filter(|&n| take(1, n)).count();
         assert_eq!(crowd, TO_A_MEMBER_OF_A_NETWORK as usize);
         assert!(take(2, 40) && take(3, 41));
@@ -294,14 +303,27 @@ mod tests {
     fn a_pair_is_introduced_once_a_minute_and_a_key_asks_four_times() {
         let mut introducer = Introducer::default();
         let at = |second| Time::after_start(Duration::from_secs(second));
-        let mut take =
-            |second, asker, wanted| introducer.take(at(second), from(asker, id(asker), false), id(wanted));
+        let mut take = |second, asker, wanted| {
+            introducer.take(at(second), from(asker, id(asker), false), to(id(wanted)))
+        };
         assert_eq!([take(0, 1, 2), take(0, 1, 2), take(0, 2, 1)], [true, false, false]);
         assert_eq!([3, 4, 5, 6].map(|wanted| take(0, 1, wanted)), [true, true, true, false]);
         assert!(take(60, 2, 1) && take(60, 1, 6));
         let hour = (2..60).flat_map(|minute| (0..4).map(move |n| (minute, n)));
         let introduced = hour.filter(|&(minute, n)| take(minute * 60, 1, 10 + n)).count();
         assert_eq!(introduced, OF_A_KEY[1] as usize - 5);
+    }
+
+    // Rows: H14
+    #[test]
+    fn questions_for_one_network_leave_a_key_those_for_others() {
+        let mut introducer = Introducer::default();
+        let at = |minute: u64| Time::after_start(Duration::from_secs(60 * minute));
+        let mut take = |minute, wanted| introducer.take(at(minute), from(1, id(1), false), wanted);
+        let spent = (0..60).flat_map(|minute| (0..9).map(move |n| (minute, n)));
+        let spent = spent.filter(|&(minute, n)| take(minute, to(id(10 + n)))).count();
+        assert_eq!(spent, OF_A_KEY[1] as usize);
+        assert!(take(59, (id(2), Site::of([8, 8, 4, 4].into()).network())));
     }
 
     // Rows: H14
@@ -314,8 +336,9 @@ mod tests {
             PeerId(key)
         };
         let now = Time::after_start(Duration::from_secs(5));
-        let mut take =
-            |n: u32, asker, wanted, has_moved| introducer.take(now, from(n as u8, asker, has_moved), wanted);
+        let mut take = |n: u32, asker, wanted, has_moved| {
+            introducer.take(now, from(n as u8, asker, has_moved), to(wanted))
+        };
         let to_one = (1..1_000).filter(|&n| take(n, key(n), key(0), false)).count();
         assert_eq!(to_one, TO_A_MEMBER as usize);
         let in_all = (0..5_000).filter(|&n| take(n, key(10_000 + n), key(20_000 + n), false)).count();
@@ -335,11 +358,11 @@ mod tests {
         };
         for n in 0..3_000 {
             let now = Time::after_start(Duration::from_millis(5_000 + n * 300));
-            assert!(introducer.take(now, from(n as u8, key(n), false), key(10_000 + n)), "{n}");
+            assert!(introducer.take(now, from(n as u8, key(n), false), to(key(10_000 + n))), "{n}");
         }
         let later = Time::after_start(Duration::from_secs(2_000));
-        assert!(introducer.take(later, from(7, key(90_000), false), key(90_001)));
-        assert!(introducer.take(later, from(7, key(90_002), true), key(90_003)));
+        assert!(introducer.take(later, from(7, key(90_000), false), to(key(90_001))));
+        assert!(introducer.take(later, from(7, key(90_002), true), to(key(90_003))));
         assert!(introducer.asked.count() <= MAX_KEYS);
     }
 

@@ -16,7 +16,7 @@ use super::fault::Breach;
 use super::introducers::{Counted, Introducers};
 use super::introductions::{Attempt, NotMet, Sent};
 use super::peer::{Peer, Phase};
-use super::reach::Reach;
+use super::reach::{BroughtBy, Reach};
 use super::site::{Network, Scope, Site};
 use super::standing::Standings;
 use super::swarm::Swarm;
@@ -63,8 +63,10 @@ enum Stage {
 #[derive(Debug, Clone)]
 struct Wanted {
     stage: Stage,
-    /// When it was dialed.
+    /// When it was to be dialed.
     since: Time,
+    /// Who passed on its offer: a member that is connected to it, if it is honest.
+    by: BroughtBy,
     /// The first meeting led to nothing.
     is_second: bool,
     /// Members that were asked for this meeting, and for the first: one that lies is not the first to be asked again.
@@ -93,14 +95,16 @@ pub(super) struct Meetings {
 }
 
 impl Meetings {
-    /// Notes that a peer is dialed: if it stays silent, a member is asked for an introduction. Never for our own key, which is dialed
-    /// too if the user has an offer of it.
-    pub(super) fn dialed(&mut self, now: Time, me: PeerId, peer: PeerId) {
+    /// Notes that a peer is dialed, or that it may not be dialed now: if nothing comes, a member is asked for an introduction, which
+    /// leads to where the peer is and not to where others say it is. Never for our own key, which is dialed too if the user has an
+    /// offer of it.
+    pub(super) fn dialed(&mut self, now: Time, me: PeerId, peer: PeerId, by: BroughtBy) {
         self.wanted.retain(|_, wanted| !matches!(wanted.stage, Stage::Over(until) if until <= now));
         if self.wanted.len() < MOST && peer != me {
             self.wanted.entry(peer).or_insert_with(|| Wanted {
                 stage: Stage::Silent(now + SILENT),
                 since: now,
+                by,
                 is_second: false,
                 asked: BTreeSet::new(),
                 asked_before: BTreeSet::new(),
@@ -140,6 +144,11 @@ impl Meetings {
         if has_answered && self.wanted.get(&peer).is_some_and(is_silent) {
             self.wanted.remove(&peer);
         }
+    }
+
+    /// Returns true if a member has named the peer, which we are to meet.
+    pub(super) fn is_under_way(&self, peer: PeerId) -> bool {
+        self.under_way.keys().any(|&(met, _)| met == peer)
     }
 
     /// Notes that a peer is connected no more.
@@ -196,18 +205,20 @@ impl Meetings {
             let publishes = one.consent.contains(Consent::PUBLISH);
             one.phase == Phase::Ready && publishes && one.id != peer && !wanted.asked.contains(&one.id)
         };
-        // Those whose word led to peers before, and one of each network before a second of any; one that we dialed is reached by
-        // others too.
+        // One of each network before a second of any. Whoever passed on the offer is connected to its peer; then those whose word led
+        // to peers before; one that we dialed is reached by others too.
         let Swarm { peers, rng, .. } = swarm;
-        let networks: BTreeSet<Network> = peers
-            .values()
-            .filter(|one| wanted.asked.contains(&one.id))
-            .map(|one| one.site.network())
-            .collect();
+        let networks_of = |asked: &BTreeSet<PeerId>| -> BTreeSet<Network> {
+            let those = peers.values().filter(|one| asked.contains(&one.id));
+            those.map(|one| one.site.network()).collect()
+        };
+        let (before, now_asked) = (networks_of(&wanted.asked_before), networks_of(&wanted.asked));
         let mut rank = |one: &Peer| {
             let network = one.site.network();
-            let (lied, is_second) = (wanted.asked_before.contains(&one.id), networks.contains(&network));
-            (lied, is_second, Reverse(self.introducers.score(network)), !one.dialed, rng.u32(..))
+            let (lied, is_second) = (before.contains(&network), now_asked.contains(&network));
+            let score = self.introducers.score(network);
+            let is_bringer = wanted.by == Some(one.site.allocation());
+            (lied, is_second, score < 0, !is_bringer, Reverse(score), !one.dialed, rng.u32(..))
         };
         let next = peers.iter().filter(|(_, one)| may_ask(one)).min_by_key(|(_, one)| rank(one));
         let next = next.map(|(&conn, one)| (conn, one.id));

@@ -65,7 +65,8 @@ impl Machine {
         let now = self.swarm.now;
         let named = offer.claim().peer;
         let is_good = self.offer_checks.good(now, &offer).is_some();
-        if is_good && self.dialer.sources.is_known(named) {
+        let sources = &self.dialer.sources;
+        if is_good && sources.is_known(named) && !sources.waits_elsewhere(named, bringer.site, now) {
             return;
         }
         // Both paths from here cost more than sending the same bytes again, so they share one limit.

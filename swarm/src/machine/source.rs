@@ -65,7 +65,8 @@ pub(super) struct Source {
     /// When the newest passed-on offer expires.
     pub(super) expires_unix: u64,
     pub(super) by_user: bool,
-    /// Site of the member that first passed on an offer of the peer; `None` only if the user named the peer first.
+    /// Site of the member that passed on an offer of the peer, the first or one after a try in vain; `None` only if the user named the
+    /// peer first.
     pub(super) bringer: Option<Site>,
     pub(super) state: State,
     pub(super) is_out_of_budget: bool,

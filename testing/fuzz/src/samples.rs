@@ -115,6 +115,23 @@ pub(crate) fn some_peers(bits: u8) -> BTreeSet<PeerId> {
     (0..8).filter(|n| bits >> n & 1 == 1).map(id).collect()
 }
 
+/// Addresses at which a peer may be seen, as far as they can be told, of packets whose source anybody may have written.
+pub(crate) fn sources() -> impl Iterator<Item = WireAddress> {
+    let forged = [
+        "203.0.113.9:0",
+        "0.0.0.0:9",
+        "255.255.255.255:9",
+        "224.0.0.1:9",
+        "127.0.0.1:9",
+        "[::]:9",
+        "[ff02::1]:9",
+        "[::ffff:203.0.113.9]:9",
+        "[fe80::1]:9",
+        "203.0.113.9:65535",
+    ];
+    forged.into_iter().filter_map(|source| WireAddress::seen(source.parse().expect("an address")))
+}
+
 /// An address at which a peer is seen.
 pub(crate) fn seen(host: u8) -> WireAddress {
     WireAddress::seen(([203, 0, 113, host], 4433).into()).expect("packets can come from there")

@@ -320,6 +320,32 @@ fn member_whose_word_led_to_nothing_is_asked_last_next_time() {
 
 // Rows: H14
 #[test]
+fn second_key_of_a_network_that_lied_is_not_asked_first() {
+    for seed in 0..20 {
+        let mut harness = Harness::with(all(), having([]), |config| config.seed = seed);
+        for (n, network) in [(1, 1), (2, 1), (3, 3)] {
+            harness.join_from(n, [8, 8, network, n], all(), Bitfield::full(CHUNKS));
+        }
+        harness.said();
+        // Its word has led to a peer.
+        harness.frame(1, Frame::Meet(meeting(8, SEEN)));
+        harness.connect_from(80, 8, [9, 9, 9, 9], false);
+        harness.tell(Input::Source(offer_at(9, "9.9.8.9:1", 10_000)));
+        harness.wait(seconds(1));
+        let liar = asked(&mut harness)[0];
+        assert!([1, 2].contains(&liar), "{liar}");
+        harness.frame(liar, Frame::Meet(meeting(9, "7.7.7.7:1")));
+        harness.wait(seconds(5));
+        harness.tell(Input::DialFailed { peer: id(9), wrong_key: None, code: None });
+        harness.tell(Input::MeetingEnded { peer: id(9), by: id(liar as u8), sent: Sent::default() });
+        harness.said();
+        harness.wait(SECOND_AFTER + seconds(1));
+        assert_eq!(asked(&mut harness), [3]);
+    }
+}
+
+// Rows: H14
+#[test]
 fn nobody_is_asked_for_our_own_key_though_it_is_dialed() {
     let mut harness = Harness::new(all(), having([]));
     harness.join_from(1, PUBLIC, all(), Bitfield::full(CHUNKS));

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use minimodel_wire::{Offer, PeerId};
 
 use super::super::found::Found;
+use super::super::site::Site;
 use super::super::source::{FoundPlace, Heard, MAX_NAMED, Source, State};
 use super::super::time::Time;
 use super::Sources;
@@ -22,7 +23,7 @@ impl Sources {
     }
 
     /// Adds a peer from a passed-on offer. Its addresses replace those of an offer that expires sooner. A peer that is new
-    /// to the table begins with its failed tries.
+    /// to the table begins with its failed tries; one that waits is tried again if somebody else passes it on.
     pub(in super::super) fn hear(
         &mut self,
         peer: PeerId,
@@ -31,15 +32,28 @@ impl Sources {
         heard: Heard,
         at: Time,
     ) {
-        let is_new = !self.is_known(peer);
+        let (is_new, is_elsewhere) = (!self.is_known(peer), self.waits_elsewhere(peer, heard.bringer, at));
         let source = self.entry(peer, at);
         if is_new {
             (source.tries, source.bringer) = (heard.tries, Some(heard.bringer));
+        }
+        if is_elsewhere {
+            source.bringer = Some(heard.bringer);
+            source.state = State::Waiting(at.max(source.not_before).max(source.rests_until));
         }
         if expires_unix > source.expires_unix {
             (source.pex_addresses, source.expires_unix) = (addresses, expires_unix);
         }
         self.expect(at, false);
+    }
+
+    /// Returns true if the peer waits for a later dial, and what is known of it came from another network than `bringer`'s: a member
+    /// there that is connected to it now gives a reason to try again, at its own expense.
+    pub(in super::super) fn waits_elsewhere(&self, peer: PeerId, bringer: Site, now: Time) -> bool {
+        self.known.get(&peer).is_some_and(|source| {
+            let is_late = matches!(source.state, State::Waiting(at) if at > now);
+            is_late && source.brought_by().is_some_and(|known| known != bringer.allocation())
+        })
     }
 
     /// Adds a peer of an earlier run, or of a list; one that the user names now keeps the addresses of that offer.

@@ -1,5 +1,6 @@
 //! Tests of swarms in virtual time: the scenarios, rows of the fault catalogue, and random suites of `minimodel-sim`.
 
+mod crowding;
 mod endgame;
 mod figures;
 mod hostile;

@@ -6,6 +6,12 @@ use minimodel_wire::{Consent, Decoder, Frame, PeerId};
 use super::{Stage, World};
 use crate::samples::{self, CHUNKS};
 
+fn is_readable(frame: &Frame) {
+    let mut decoder = Decoder::new(Some(CHUNKS));
+    decoder.push(&frame.encode());
+    assert_eq!(decoder.next(), Ok(Some(frame.clone())), "sends what it would not read");
+}
+
 impl World {
     /// Passes one input to the machine and takes all of its outputs.
     pub(super) fn tell(&mut self, input: Input) {
@@ -42,15 +48,17 @@ impl World {
             }
             Output::Send { conn, frame } => {
                 assert!(self.links.contains_key(&conn), "{frame:?} to {conn:?}, which is gone");
-                let mut decoder = Decoder::new(Some(CHUNKS));
-                decoder.push(&frame.encode());
-                assert_eq!(decoder.next(), Ok(Some(frame.clone())), "sends what it would not read");
+                is_readable(&frame);
                 self.may_send(&frame);
             }
             Output::Introduce { sides: [asker, target] } => {
                 let both = [&asker, &target].map(|side| self.links.get(&side.conn).map(|link| link.peer));
                 assert!(both == [Some(asker.peer), Some(target.peer)] && asker.peer != target.peer);
                 assert!(self.ours.contains(Consent::PUBLISH), "introduces without consent");
+                for seen in samples::sources() {
+                    is_readable(&asker.told_of(&target, seen));
+                    is_readable(&target.told_of(&asker, seen));
+                }
             }
             Output::Meet { peer, by, .. } => {
                 assert!(!self.banned.contains(&peer), "meets whom it banned");

@@ -1,5 +1,7 @@
 //! Peers that give nothing, offers of peers that are not there, and long lists.
 
+use minimodel_wire::{Meeting, WireAddress};
+
 use super::*;
 
 // Rows: B19, I8
@@ -100,4 +102,29 @@ fn offers_of_a_list_are_bounded_by_network_and_tried_for_ever() {
     harness.said();
     harness.connect_from(9, 9, [10, 0, 0, 9], true);
     assert_eq!(harness.machine.peer_state(Conn(9)).unwrap().found, Found::Named);
+}
+
+// Rows: H4, H14
+#[test]
+fn meeting_takes_no_dial_of_a_later_address_back() {
+    let mut harness = with_a_member();
+    let mut victim = 0;
+    for n in 120..220 {
+        pass_on(&mut harness, &[offer_at(n, &format!("9.9.9.9:9 {VICTIM}"), LATE)]);
+        harness.wait(Duration::from_secs(2));
+        let dialed = dials(&mut harness);
+        victim +=
+            dialed.iter().filter(|(_, _, addresses)| addresses.contains(&VICTIM.parse().unwrap())).count();
+        // The first address is silent; a member of the same hand leads to another port there.
+        let address = WireAddress::seen(([9, 9, 9, 9], 1).into()).unwrap();
+        let nat = Default::default();
+        let meeting = Meeting { peer: id(n), address, offered_port: 0, answers: true, delay: 0, nat };
+        harness.frame(1, Frame::Meet(meeting));
+        assert!(harness.said().iter().any(|output| matches!(output, Output::Meet { .. })));
+        harness.connect_from(n.into(), n, [9, 9, 9, 9], true);
+        harness.tell(Input::Closed { conn: Conn(n.into()), code: Some(CloseCode::NotAllowed) });
+        harness.wait(Duration::from_secs(30));
+        harness.said();
+    }
+    assert_eq!(victim, 12);
 }
