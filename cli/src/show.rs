@@ -4,8 +4,10 @@ use std::path::Path;
 
 use data_encoding::HEXLOWER;
 use minimodel::publishers::SignerVerdict;
-use minimodel_verifier::Manifest;
+use minimodel_verifier::artifact::Format;
 use minimodel_verifier::digest::tagged;
+use minimodel_verifier::manifest::FormatClaims;
+use minimodel_verifier::{Manifest, gguf};
 
 use crate::escape;
 use crate::failure::Failure;
@@ -51,7 +53,7 @@ pub(crate) fn subject(manifest: &Manifest, verdict: Option<&SignerVerdict>) -> V
             None => shown(manifest.license_route()),
         },
     );
-    say("model card", shown(manifest.model_card_route()));
+    say("model card", manifest.model_card_route().map_or_else(|| "not provided".to_owned(), shown));
     let evidence = manifest.evidence();
     if evidence.is_empty() {
         say("evidence", "not claimed".to_owned());
@@ -71,7 +73,6 @@ pub(crate) fn subject(manifest: &Manifest, verdict: Option<&SignerVerdict>) -> V
 
 /// Lines that `manifest show` and `inspect` add to [`subject`].
 pub(crate) fn details(manifest: &Manifest) -> Vec<(String, String)> {
-    let slm = manifest.slm();
     let shown = |text: &str| escape::shown(text).to_string();
     let mut lines = vec![
         ("created", shown(manifest.created_utc())),
@@ -79,21 +80,8 @@ pub(crate) fn details(manifest: &Manifest) -> Vec<(String, String)> {
         ("artifact", tagged(manifest.artifact_sha256())),
         ("chunks", format!("{} of {} bytes", manifest.chunk_count(), manifest.chunk_size())),
         ("chunk root", tagged(manifest.merkle_root())),
-        ("parameters", format!("{}, stored as {}", slm.parameter_count, shown(&slm.quantization))),
-        (
-            "shape",
-            format!(
-                "{} layers, hidden {}, FFN {}, {} heads, {} KV heads, vocabulary {}, context {}",
-                slm.layer_count,
-                slm.hidden_size,
-                slm.ffn_size,
-                slm.head_count,
-                slm.kv_head_count,
-                slm.vocab_size,
-                slm.max_context
-            ),
-        ),
     ];
+    lines.extend(inside(manifest.claims()));
     if let (Some(route), Some(sum)) = (manifest.chunk_list_route(), manifest.chunk_list_sha256()) {
         lines.push(("chunk list", format!("{}, {}", shown(route), tagged(sum))));
     }
@@ -104,6 +92,55 @@ pub(crate) fn details(manifest: &Manifest) -> Vec<(String, String)> {
         manifest.fields().filter(|(key, _)| extra(key)).map(|(key, value)| (shown(key), shown(value))),
     );
     lines
+}
+
+/// What the manifest claims about the inside of the file. The spelling of these values is checked.
+fn inside(claims: &FormatClaims) -> Vec<(&'static str, String)> {
+    match claims {
+        FormatClaims::Slm(slm) => vec![
+            ("format", Format::Slm.title().to_owned()),
+            ("parameters", format!("{}, stored as {}", slm.parameter_count, slm.quantization)),
+            (
+                "shape",
+                format!(
+                    "{} layers, hidden {}, FFN {}, {} heads, {} KV heads, vocabulary {}, context {}",
+                    slm.layer_count,
+                    slm.hidden_size,
+                    slm.ffn_size,
+                    slm.head_count,
+                    slm.kv_head_count,
+                    slm.vocab_size,
+                    slm.max_context
+                ),
+            ),
+        ],
+        FormatClaims::Listed(format, claims) => {
+            let format = ("format", format.title().to_owned());
+            let labels = [
+                (".architecture", "architecture"),
+                (".parameter_count", "parameters"),
+                (".tensor_count", "tensors"),
+                (".tensor_types", "stored as"),
+                (".context_length", "context"),
+            ];
+            let claim = |(ending, label): (&str, &'static str)| {
+                let (key, value) = claims.iter().find(|(key, _)| key.ends_with(ending))?;
+                Some((label, if *key == "gguf.tensor_types" { named(value) } else { value.clone() }))
+            };
+            std::iter::once(format).chain(labels.into_iter().filter_map(claim)).collect()
+        }
+    }
+}
+
+/// `NAME:NUMBER` for each `gguf.tensor_types` whose name is known here.
+fn named(counts: &str) -> String {
+    let name = |entry: &str| {
+        let (number, count) = entry.split_once(':')?;
+        Some(format!("{}:{count}", gguf::type_name(number.parse().ok()?)?))
+    };
+    let entries: Vec<String> =
+        counts.split(',').map(|entry| name(entry).unwrap_or_else(|| entry.to_owned())).collect();
+    entries.join(",")
 }
 
 fn signature(manifest: &Manifest) -> String {

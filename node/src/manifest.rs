@@ -77,14 +77,59 @@ pub use minimodel_verifier::manifest::ManifestError;
 /// ```
 pub use minimodel_verifier::manifest::RouteFault;
 
-/// What a manifest says of the model in its file.
+/// What a manifest says of the inside of its file, by the format of the file.
+///
+/// ```
+/// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
+/// use minimodel::manifest::FormatClaims;
+///
+/// let told = match manifest.claims() {
+///     FormatClaims::Slm(claims) => format!("{} layers", claims.layer_count),
+///     FormatClaims::Listed(format, claims) => format!("{}: {} claims", format.title(), claims.len()),
+/// };
+/// println!("{told}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub use minimodel_verifier::manifest::FormatClaims;
+
+/// A claim that a manifest makes about every file of a format, or about some.
+///
+/// ```
+/// use minimodel::Format;
+/// use minimodel::manifest::ClaimRule;
+///
+/// let keys = |rules: &[ClaimRule]| rules.iter().filter(|rule| rule.is_required).count();
+/// println!("{} keys of a GGUF file are always there", keys(Format::Gguf.claims()));
+/// ```
+pub use minimodel_verifier::scan::ClaimRule;
+
+/// Claims of a manifest by key.
+///
+/// ```
+/// use minimodel::manifest::Claims;
+///
+/// let claims = Claims::from([("gguf.architecture", "llama".to_owned())]);
+/// assert_eq!(claims["gguf.architecture"], "llama");
+/// ```
+pub use minimodel_verifier::scan::Claims;
+
+/// How the value of a claim is spelled.
+///
+/// ```
+/// use minimodel::manifest::ClaimSpelling;
+///
+/// assert!(ClaimSpelling::Counts.accepts("F32:2") && !ClaimSpelling::Number.accepts("2k"));
+/// ```
+pub use minimodel_verifier::scan::ClaimSpelling;
+
+/// What a manifest says of a `.slm` file.
 ///
 /// ```
 /// # let manifest = minimodel::Manifest::parse(minimodel_fixtures::valid_manifests()[0].text.as_bytes())?;
 /// use minimodel::manifest::SlmClaims;
 ///
 /// let told = |slm: &SlmClaims| format!("{} layers, {}", slm.layer_count, slm.quantization);
-/// println!("{}", told(manifest.slm()));
+/// println!("{}", manifest.slm().map(told).unwrap_or_default());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub use minimodel_verifier::manifest::SlmClaims;

@@ -70,7 +70,7 @@ pub use minimodel_verifier::verify::Verified;
 /// use minimodel::report::Header;
 ///
 /// let header: Header = verified.facts.expect("a good file has them").header;
-/// assert_eq!(u64::from(header.layer_count), manifest.slm().layer_count);
+/// assert_eq!(u64::from(header.layer_count), manifest.slm().expect("a .slm file").layer_count);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub use minimodel_verifier::slm::Header;
@@ -104,7 +104,7 @@ pub use minimodel_verifier::slm::Quantization;
 /// use minimodel::report::SlmFacts;
 ///
 /// let facts: SlmFacts = verified.facts.expect("a good file has them");
-/// assert_eq!(facts.parameter_count, manifest.slm().parameter_count);
+/// assert_eq!(facts.parameter_count, manifest.slm().expect("a .slm file").parameter_count);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub use minimodel_verifier::slm::SlmFacts;

@@ -32,6 +32,7 @@ pub mod sha;
 pub mod shown;
 pub mod slm;
 pub mod verify;
+mod word;
 
 pub use digest::{Digest, sha256};
 pub use manifest::{Manifest, ManifestError};

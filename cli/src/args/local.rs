@@ -89,9 +89,9 @@ pub(crate) struct ManifestCreateArgs {
     /// Set the location of the license: https://host/path or /path
     #[arg(long, value_name = "ROUTE")]
     pub(crate) license_route: String,
-    /// Set the location of the model card
+    /// Set the location of the model card (required for .slm)
     #[arg(long, value_name = "ROUTE")]
-    pub(crate) model_card_route: String,
+    pub(crate) model_card_route: Option<String>,
     /// Set the license as an SPDX expression
     #[arg(long, value_name = "EXPRESSION")]
     pub(crate) license_spdx: Option<String>,

@@ -12,7 +12,7 @@ use minimodel_swarm::os::{Base, Folder, create_link, is_unsupported, link_target
 use minimodel_swarm::store::step;
 use minimodel_verifier::artifact::{ArtifactName, Format};
 
-use super::row::{Link, Row};
+use super::row::{Link, Row, format_of};
 use super::{Library, disk, put, row_in, rows_in};
 use crate::db::{Change, Table, number_key};
 use crate::model::{Activated, EntryState};
@@ -101,10 +101,10 @@ impl Library {
         }
     }
 
-    /// Returns the path of a model's link.
-    pub(super) fn link_path(&self, model_id: &str) -> PathBuf {
+    /// Returns the path of a model's link, whose name ends as the file that it leads to.
+    pub(super) fn link_path(&self, model_id: &str, format: Format) -> PathBuf {
         // A model id is a route-safe word: no slash, no dot at its beginning.
-        self.folder.join("active").join(ArtifactName::new(model_id, Format::Slm).file())
+        self.folder.join("active").join(ArtifactName::new(model_id, format).file())
     }
 
     fn lead(
@@ -131,8 +131,10 @@ impl Library {
             self.settle_links();
         }
         let (model_id, id, left) = led?;
-        let link = self.link_path(&model_id).display().to_string();
-        Ok(Activated { entry: self.get(id)?, link, previous: left })
+        let entry = self.get(id)?;
+        let path = entry.path.as_deref().map(Path::new);
+        let link = self.link_path(&model_id, format_of(path)).display().to_string();
+        Ok(Activated { entry, link, previous: left })
     }
 
     /// Returns the targets that the library's links to this model may have: the files of its entries.
@@ -149,7 +151,7 @@ impl Library {
 
     /// Replaces the library's own link, if any, by one to this entry's file. `known`: [`Self::known_targets`].
     pub(super) fn place_link(&self, row: &Row, known: &[PathBuf]) -> Result<(), Problem> {
-        let link = self.link_path(&row.model_id);
+        let link = self.link_path(&row.model_id, row.format());
         let Some(target) = self.target(row) else { return check_ready(row) };
         let failed = |error: io::Error| disk("put the link in place", &link, &error);
         let is_ours =
@@ -164,7 +166,7 @@ impl Library {
         let folder = self.folder.join("active");
         private::create_folder(&folder).map_err(failed)?;
         let temporary =
-            folder.join(format!(".{}.new", ArtifactName::new(&*row.model_id, Format::Slm).file()));
+            folder.join(format!(".{}.new", ArtifactName::new(&*row.model_id, row.format()).file()));
         match look(&temporary, known).map_err(failed)? {
             Found::Nothing => {}
             // Left by a crash.
@@ -181,6 +183,13 @@ impl Library {
             let is_taken = error.kind() == io::ErrorKind::AlreadyExists;
             return Err(if is_taken { taken(&link) } else { failed(error) });
         }
+        // One of another format led to the version before.
+        for other in Format::IN_MANIFESTS.into_iter().filter(|&format| format != row.format()) {
+            let other = self.link_path(&row.model_id, other);
+            if matches!(look(&other, known).map_err(failed)?, Found::Link(found) if is_ours(&found)) {
+                step("remove", || fs::remove_file(&other)).map_err(failed)?;
+            }
+        }
         // Some file systems cannot sync a folder; `settle` repairs the link then.
         if let Ok(folder) = Folder::open(&folder) {
             let _ = step("sync_dir", || folder.sync());
@@ -190,7 +199,7 @@ impl Library {
 
     /// Removes the link if it leads to this entry's file.
     pub(super) fn remove_link(&self, row: &Row) -> Result<(), Problem> {
-        let link = self.link_path(&row.model_id);
+        let link = self.link_path(&row.model_id, row.format());
         let failed = |error: io::Error| disk("remove the link", &link, &error);
         let target = self.target(row);
         match look(&link, target.as_slice()).map_err(failed)? {

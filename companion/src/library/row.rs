@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use minimodel::clock::utc;
 use minimodel::publishers::{KnownPublishers, Signer, SignerStatus, SignerVerdict};
 use minimodel_verifier::Manifest;
+use minimodel_verifier::artifact::{ArtifactName, Format};
 use minimodel_verifier::digest::hex;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,12 @@ pub(super) struct Row {
     pub(super) is_going: bool,
 }
 
+/// Returns the format of a file by the name that every fetch gives it. A file that its user named otherwise counts as `.slm`.
+pub(super) fn format_of(path: Option<&Path>) -> Format {
+    let name = path.and_then(Path::file_name).and_then(|name| name.to_str());
+    name.and_then(ArtifactName::of_file).map_or(Format::Slm, |name| name.format())
+}
+
 impl Row {
     pub(super) fn of(manifest: &Manifest, now_unix: u64) -> Self {
         Self {
@@ -66,6 +73,11 @@ impl Row {
             requires: Requires::of(manifest),
             is_going: false,
         }
+    }
+
+    /// Returns the format of its file.
+    pub(super) fn format(&self) -> Format {
+        format_of(self.path.as_deref())
     }
 
     /// Returns its name for display and hints.

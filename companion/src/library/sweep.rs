@@ -146,11 +146,12 @@ impl Library {
             Err(error) => return Err(failed(&folder, error)),
         };
         let own = self.own_files(&failed)?;
-        let artifact = ArtifactName::of_model(&row.model_id, &row.model_version, Format::Slm);
+        let name_of = |format| ArtifactName::of_model(&row.model_id, &row.model_version, format);
+        let artifacts = Format::IN_MANIFESTS.map(name_of);
         for name in names {
             let path = name.map_err(|error| failed(&folder, error))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if !is_written(&artifact, name) {
+            if !artifacts.iter().any(|artifact| is_written(artifact, name)) {
                 continue;
             }
             let found = stat(&path).map_err(|error| failed(&path, error))?;

@@ -4,7 +4,7 @@ mod name;
 
 pub use name::ArtifactName;
 
-use crate::scan::Scan;
+use crate::scan::{ClaimRule, Scan};
 use crate::{gguf, safetensors, slm};
 
 /// The format of a model file.
@@ -20,7 +20,7 @@ pub enum Format {
 
 impl Format {
     /// The formats that a manifest can name.
-    pub const IN_MANIFESTS: [Self; 1] = [Self::Slm];
+    pub const IN_MANIFESTS: [Self; 3] = [Self::Slm, Self::Gguf, Self::Safetensors];
 
     /// The value of `artifact.kind`, which is also the ending of the file's name.
     pub fn word(self) -> &'static str {
@@ -45,7 +45,20 @@ impl Format {
         Self::IN_MANIFESTS.into_iter().find(|format| format.word() == word)
     }
 
-    /// Knows a format by the first bytes of a file, nine at most, and never by its name.
+    /// The claims that a manifest of version 1 makes about the inside of such a file, in their order; those about a `.slm` file are
+    /// of version 0 ([`SlmClaims`](crate::manifest::SlmClaims)).
+    pub fn claims(self) -> &'static [ClaimRule] {
+        match self {
+            Self::Slm => &[],
+            Self::Gguf => &gguf::CLAIMS,
+            Self::Safetensors => &safetensors::CLAIMS,
+        }
+    }
+
+    /// Bytes that are enough to know a format.
+    pub const BEGINNING_BYTES: u64 = 9;
+
+    /// Knows a format by the first bytes of a file and never by its name.
     pub fn of_beginning(bytes: &[u8]) -> Option<Self> {
         if bytes.starts_with(&slm::MAGIC) {
             Some(Self::Slm)

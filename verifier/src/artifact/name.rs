@@ -38,6 +38,11 @@ impl ArtifactName {
         (!stem.is_empty()).then(|| Self::new(stem, format))
     }
 
+    /// The format of the file.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
     /// `STEM`.
     pub fn stem(&self) -> &str {
         &self.stem

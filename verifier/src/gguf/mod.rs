@@ -5,6 +5,9 @@
 //! to lie inside the file. The format is that of `docs/gguf.md` in ggml, and where that is silent, of its reader. Nothing here
 //! opens a model.
 
+use crate::scan::ClaimRule;
+use crate::scan::ClaimSpelling::{Counts, Number, Word};
+
 mod reader;
 mod rule;
 mod scan;
@@ -18,6 +21,16 @@ pub use scan::Scan;
 /// First bytes of a file.
 pub(crate) const MAGIC: &[u8] = b"GGUF";
 
+/// What a manifest claims about the inside of a file.
+pub(crate) const CLAIMS: [ClaimRule; 6] = [
+    ClaimRule::required("gguf.version", Number),
+    ClaimRule::optional("gguf.architecture", Word),
+    ClaimRule::optional("gguf.context_length", Number),
+    ClaimRule::required("gguf.tensor_count", Number),
+    ClaimRule::required("gguf.parameter_count", Number),
+    ClaimRule::optional("gguf.tensor_types", Counts),
+];
+
 /// Longest header, up to the last tensor's entry, in bytes: a limit of this implementation.
 pub const MAX_HEADER_BYTES: u64 = 128 << 20;
 
@@ -29,3 +42,8 @@ pub const MAX_KEYS: u64 = 1 << 16;
 
 /// Most tensors: a limit of this implementation.
 pub const MAX_TENSORS: u64 = 1 << 17;
+
+/// The name of a tensor type, by its number in a file (`enum ggml_type`), if it is known here.
+pub fn type_name(number: u32) -> Option<&'static str> {
+    tensor::known(number).map(|(name, ..)| name)
+}

@@ -9,7 +9,7 @@ use super::tensors::Tensors;
 use super::value::{self, Value};
 use super::{MAGIC, MAX_KEYS, MAX_TENSORS, tensor};
 use crate::scan::rule::{Fault, Verdicts};
-use crate::scan::{self, Scanned, first_not_zero};
+use crate::scan::{self, ClaimSpelling, Claims, Scanned, first_not_zero};
 
 /// Alignment of tensors where the file names none, in bytes.
 const ALIGNMENT: u64 = 32;
@@ -33,6 +33,7 @@ pub struct Scan {
     /// Bytes that are held before the record is tried again: twice those at the last try.
     again_at: usize,
     stage: Stage,
+    version: u32,
     keys_left: u64,
     names: BTreeSet<Box<[u8]>>,
     values: BTreeMap<String, Value>,
@@ -61,6 +62,7 @@ impl Scan {
             base: 0,
             again_at: 0,
             stage: Stage::Counts,
+            version: 0,
             keys_left: 0,
             names: BTreeSet::new(),
             values: BTreeMap::new(),
@@ -111,6 +113,7 @@ impl Scan {
             let order = if version.swap_bytes() <= 3 { ", in big-endian order" } else { "" };
             return Err((Rule::Version, format!("{version}{order}")).into());
         }
+        self.version = version;
         (self.tensors.left, self.keys_left) = (reader.u64()?, reader.u64()?);
         if self.tensors.left > MAX_TENSORS || self.keys_left > MAX_KEYS {
             return Err(
@@ -232,6 +235,24 @@ impl Scan {
         if let Some(Value::Text(text)) = self.values.get(key) { Some(text) } else { None }
     }
 
+    fn context_length(&self) -> Option<u64> {
+        self.number(&format!("{}.context_length", self.text("general.architecture")?))
+    }
+
+    fn claims(&self) -> Claims {
+        let architecture = self.text("general.architecture").filter(|word| ClaimSpelling::Word.accepts(word));
+        let types = self.tensors.types();
+        let claims = [
+            ("gguf.version", Some(self.version.to_string())),
+            ("gguf.architecture", architecture.map(str::to_owned)),
+            ("gguf.context_length", self.context_length().map(|length| length.to_string())),
+            ("gguf.tensor_count", Some(self.tensors.count().to_string())),
+            ("gguf.parameter_count", Some(self.tensors.elements.to_string())),
+            ("gguf.tensor_types", Some(types).filter(|types| !types.is_empty())),
+        ];
+        claims.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+
     fn summary(&self) -> Vec<(&'static str, String)> {
         let mut summary =
             vec![("parameters", self.tensors.elements.to_string()), ("tensors", self.tensors.to_string())];
@@ -241,8 +262,7 @@ impl Scan {
             ("license", "general.license"),
         ];
         summary.extend(texts.iter().filter_map(|(label, key)| Some((*label, self.text(key)?.to_owned()))));
-        let context = self.text("general.architecture").map(|word| format!("{word}.context_length"));
-        summary.extend(context.and_then(|key| Some(("context", self.number(&key)?.to_string()))));
+        summary.extend(self.context_length().map(|length| ("context", length.to_string())));
         if let Some(Value::Array(_, count)) = self.values.get("tokenizer.ggml.tokens") {
             summary.push(("vocabulary", count.to_string()));
         }
@@ -288,7 +308,9 @@ impl scan::Scan for Scan {
         } else if self.stage != Stage::Data {
             self.verdicts.fail((Rule::HeaderLength, format!("a file of {} bytes", self.byte_count)));
         }
-        let summary = if self.stage == Stage::Data { self.summary() } else { Vec::new() };
-        Scanned { report: self.verdicts.report(), summary }
+        let is_read = self.stage == Stage::Data;
+        let summary = if is_read { self.summary() } else { Vec::new() };
+        let claims = if is_read { self.claims() } else { Claims::new() };
+        Scanned { report: self.verdicts.report(), summary, claims }
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use super::rule::Rule;
 use super::tensor::{self, Tensor};
 use crate::scan::rule::Fault;
+use crate::scan::spell_counts;
 
 /// The entries that were read. All places are counted from the beginning of all tensors, in bytes.
 #[derive(Debug, Default)]
@@ -76,10 +77,23 @@ impl Tensors {
     }
 }
 
+impl Tensors {
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        self.kinds.values().sum()
+    }
+
+    /// How many there are of each type, as a manifest claims it: by number, since a name may be given to it only later.
+    pub(super) fn types(&self) -> String {
+        let numbers: Vec<_> = self.kinds.iter().map(|(kind, count)| (kind.to_string(), *count)).collect();
+        spell_counts(numbers.iter().map(|(kind, count)| (kind.as_str(), *count)))
+    }
+}
+
 /// How many there are, and how many of each type.
 impl fmt::Display for Tensors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.kinds.values().sum::<u64>())?;
+        write!(f, "{}", self.count())?;
         for (place, (kind, count)) in self.kinds.iter().enumerate() {
             f.write_str(if place == 0 { ": " } else { ", " })?;
             match tensor::known(*kind) {

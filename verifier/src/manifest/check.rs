@@ -1,5 +1,7 @@
 //! The named checks of `verify-manifest`, in their one order.
 
+use crate::artifact::Format;
+
 /// At most [`MAX_MANIFEST_BYTES`](super::MAX_MANIFEST_BYTES).
 pub(super) const SIZE: &str = "manifest.size";
 /// Bytes, lines, spelling of keys, comments, limits, no key twice.
@@ -20,6 +22,10 @@ pub(super) const LICENSE: &str = "manifest.license";
 pub(super) const ARTIFACT: &str = "manifest.artifact";
 /// `slm.*`, as far as the text alone can show it.
 pub(super) const SLM: &str = "manifest.slm";
+/// The same of `gguf.*`.
+pub(super) const GGUF: &str = "manifest.gguf";
+/// The same of `safetensors.*`.
+pub(super) const SAFETENSORS: &str = "manifest.safetensors";
 /// `chunk.*`.
 pub(super) const CHUNKS: &str = "manifest.chunks";
 /// `evidence.*`.
@@ -31,7 +37,17 @@ pub(super) const REQUIRES: &str = "manifest.requires";
 /// `signature.*` and the key in `publisher.key_id`.
 pub(super) const SIGNATURE: &str = "manifest.signature";
 
-/// Every check of a manifest, in the order in which they are made and reported.
+/// The check of the claims about the inside of a file.
+pub(super) fn of_claims(format: Format) -> &'static str {
+    match format {
+        Format::Slm => SLM,
+        Format::Gguf => GGUF,
+        Format::Safetensors => SAFETENSORS,
+    }
+}
+
+/// Every check of a manifest of version 0, in the order in which they are made and reported. One of version 1 has that of its format
+/// in the place of `manifest.slm`.
 pub const CHECKS: [&str; 15] = [
     SIZE, TEXT, VERSION, KEYS, SCHEMA, IDENTITY, ROUTES, LICENSE, ARTIFACT, SLM, CHUNKS, EVIDENCE, SOURCE,
     REQUIRES, SIGNATURE,
@@ -47,6 +63,8 @@ pub(super) fn of_key(key: &str) -> &'static str {
         "model_card" | "license" | "takedown" => ROUTES,
         "artifact" => ARTIFACT,
         "slm" => SLM,
+        "gguf" => GGUF,
+        "safetensors" => SAFETENSORS,
         "chunk" => CHUNKS,
         "evidence" => EVIDENCE,
         "source" => SOURCE,

@@ -1,6 +1,9 @@
 //! The typed parts of what a manifest says.
 
 use crate::Digest;
+use crate::artifact::Format;
+use crate::scan::Claims;
+use crate::slm::SlmFacts;
 
 /// How the artifact may be obtained (`artifact.acquisition`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,34 @@ pub struct ArtifactClaims {
     pub acquisition: Acquisition,
 }
 
+/// What the manifest claims about the inside of the file; compared with the file, never trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FormatClaims {
+    /// Of a `.slm` file, in version 0: `slm.*`.
+    Slm(SlmClaims),
+    /// Of a file of any other format, in version 1: its [`Format::claims`].
+    Listed(Format, Claims),
+}
+
+impl FormatClaims {
+    /// Claims that keep every rule and are true of no file: what a draft holds until its file was read.
+    pub fn placeholder(format: Format) -> Self {
+        if format == Format::Slm {
+            return Self::Slm(SlmClaims::placeholder());
+        }
+        let required = format.claims().iter().filter(|rule| rule.is_required);
+        Self::Listed(format, required.map(|rule| (rule.key, "0".to_owned())).collect())
+    }
+
+    /// The format of the file.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::Slm(_) => Format::Slm,
+            Self::Listed(format, _) => *format,
+        }
+    }
+}
+
 /// What the manifest claims about the inside of the `.slm` file (`slm.*`); compared with the file, never trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlmClaims {
@@ -70,6 +101,45 @@ pub struct SlmClaims {
     pub max_context: u64,
     /// `slm.parameter_count`: elements of all tensors in the directory.
     pub parameter_count: u64,
+}
+
+impl SlmClaims {
+    fn placeholder() -> Self {
+        Self {
+            checksum: 1,
+            tokenizer_sha256: [0; 32],
+            layout_sha256: [0; 32],
+            quantization: "f32".to_owned(),
+            vocab_size: 1,
+            hidden_size: 1,
+            layer_count: 1,
+            head_count: 1,
+            kv_head_count: 1,
+            ffn_size: 1,
+            max_context: 1,
+            parameter_count: 1,
+        }
+    }
+}
+
+impl From<&SlmFacts> for SlmClaims {
+    fn from(facts: &SlmFacts) -> Self {
+        let header = &facts.header;
+        Self {
+            checksum: facts.stored_checksum,
+            tokenizer_sha256: facts.tokenizer_sha256,
+            layout_sha256: facts.layout_sha256,
+            quantization: facts.quantization.to_string(),
+            vocab_size: header.vocab_size.into(),
+            hidden_size: header.hidden_size.into(),
+            layer_count: header.layer_count.into(),
+            head_count: header.head_count.into(),
+            kv_head_count: header.kv_head_count.into(),
+            ffn_size: header.ffn_size.into(),
+            max_context: header.max_context.into(),
+            parameter_count: facts.parameter_count,
+        }
+    }
 }
 
 /// How the artifact is cut and proven (`chunk.*`); the scheme is always `fixed-size-merkle-v0`.

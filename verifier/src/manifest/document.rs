@@ -1,12 +1,12 @@
 //! A manifest that keeps every rule.
 
-use super::claims::{Evidence, SlmClaims};
+use super::claims::{Evidence, FormatClaims, SlmClaims};
 use super::draft::ManifestDraft;
 use super::signature;
 use crate::artifact::{ArtifactName, Format};
 use crate::{Digest, sha256};
 
-/// A valid manifest v0: its text keeps every rule of the format and, if it is signed, the signature over the canonical form
+/// A valid manifest, of version 0 or 1: its text keeps every rule of the format and, if it is signed, the signature over the canonical form
 /// verifies under `publisher.key_id`. Comments are not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
@@ -73,7 +73,7 @@ impl Manifest {
 
     /// The names of its files, which begin with `<model.id>-<model.version>`. They hold no path separator.
     pub fn artifact_name(&self) -> ArtifactName {
-        ArtifactName::of_model(self.model_id(), self.model_version(), Format::Slm)
+        ArtifactName::of_model(self.model_id(), self.model_version(), self.format())
     }
 
     /// True if there is a signature; it has been verified.
@@ -106,9 +106,9 @@ impl Manifest {
         &self.draft.created_utc
     }
 
-    /// `model_card.route`.
-    pub fn model_card_route(&self) -> &str {
-        &self.draft.model_card_route
+    /// `model_card.route`; `None` where the manifest says `model_card.status=not-provided`.
+    pub fn model_card_route(&self) -> Option<&str> {
+        self.draft.model_card_route.as_deref()
     }
 
     /// `license.route`.
@@ -141,9 +141,19 @@ impl Manifest {
         &self.draft.artifact.sha256
     }
 
-    /// `slm.*`.
-    pub fn slm(&self) -> &SlmClaims {
-        &self.draft.slm
+    /// The format of the file (`artifact.kind`).
+    pub fn format(&self) -> Format {
+        self.draft.claims.format()
+    }
+
+    /// The claims about the inside of the file.
+    pub fn claims(&self) -> &FormatClaims {
+        &self.draft.claims
+    }
+
+    /// `slm.*`, if the file is a `.slm` file.
+    pub fn slm(&self) -> Option<&SlmClaims> {
+        if let FormatClaims::Slm(claims) = &self.draft.claims { Some(claims) } else { None }
     }
 
     /// `chunk.size` in bytes: a power of two, 16 KiB to 16 MiB.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::claims::{ArtifactClaims, ChunkClaims, Evidence, RequiresClaims, SlmClaims, SourceClaims};
+use super::claims::{
+    ArtifactClaims, ChunkClaims, Evidence, FormatClaims, RequiresClaims, SlmClaims, SourceClaims,
+};
 use super::error::ManifestError;
-use super::keys::SCHEMA_CHECKSUM;
+use super::schema::Schema;
 use super::text::is_key;
-use crate::artifact::Format;
 use crate::digest::tagged;
 
 /// The content of a manifest without key and signature: the typed input for a new manifest, and the result of
@@ -25,8 +26,8 @@ pub struct ManifestDraft {
     pub model_version: String,
     /// `publisher.id`.
     pub publisher_id: String,
-    /// `model_card.route`.
-    pub model_card_route: String,
+    /// `model_card.route`; `None` renders `model_card.status=not-provided`, which version 0 does not have.
+    pub model_card_route: Option<String>,
     /// `license.route`.
     pub license_route: String,
     /// `license.spdx`.
@@ -35,8 +36,8 @@ pub struct ManifestDraft {
     pub takedown_route: Option<String>,
     /// `artifact.*`.
     pub artifact: ArtifactClaims,
-    /// `slm.*`.
-    pub slm: SlmClaims,
+    /// The format of the file, and the claims about its inside; decides the version.
+    pub claims: FormatClaims,
     /// `chunk.*`.
     pub chunks: ChunkClaims,
     /// `evidence.N.*`; empty renders `evidence.status=not-claimed`.
@@ -78,18 +79,22 @@ impl ManifestDraft {
         let mut put = |key: &str, value: &str| {
             fields.insert(key.to_owned(), value.to_owned());
         };
-        put("manifest.version", "0");
+        let schema = Schema::of(self.claims.format());
+        put("manifest.version", schema.version());
         put("manifest.kind", "minimodel.manifest");
-        put("manifest.schema_id", "minimodel.manifest.v0");
-        put("manifest.schema_checksum", &SCHEMA_CHECKSUM);
+        put("manifest.schema_id", schema.id());
+        put("manifest.schema_checksum", schema.checksum());
         put("manifest.created_utc", &self.created_utc);
         put("model.id", &self.model_id);
         put("model.version", &self.model_version);
         put("publisher.id", &self.publisher_id);
         put("publisher.key_id", key_id);
-        put("model_card.route", &self.model_card_route);
+        match &self.model_card_route {
+            Some(route) => put("model_card.route", route),
+            None => put("model_card.status", "not-provided"),
+        }
         put("license.route", &self.license_route);
-        put("artifact.kind", Format::Slm.word());
+        put("artifact.kind", self.claims.format().word());
         put("artifact.byte_count", &self.artifact.byte_count.to_string());
         put("artifact.sha256", &tagged(&self.artifact.sha256));
         put("artifact.acquisition", self.artifact.acquisition.as_str());
@@ -98,32 +103,13 @@ impl ManifestDraft {
         put("chunk.size", &self.chunks.size.to_string());
         put("chunk.count", &self.chunks.count.to_string());
         put("chunk.merkle_root", &tagged(&self.chunks.merkle_root));
-        self.put_slm(&mut put);
+        match &self.claims {
+            FormatClaims::Slm(claims) => put_slm(claims, &mut put),
+            FormatClaims::Listed(_, claims) => claims.iter().for_each(|(key, value)| put(key, value)),
+        }
         self.put_optional(&mut put);
         self.put_evidence(&mut put);
         fields
-    }
-
-    fn put_slm(&self, put: &mut impl FnMut(&str, &str)) {
-        let slm = &self.slm;
-        put("slm.format_version", "1");
-        put("slm.checksum", &format!("{:016x}", slm.checksum));
-        put("slm.tokenizer_checksum", &tagged(&slm.tokenizer_sha256));
-        put("slm.tensor_layout_checksum", &tagged(&slm.layout_sha256));
-        put("slm.quantization", &slm.quantization);
-        let numbers = [
-            ("slm.vocab_size", slm.vocab_size),
-            ("slm.hidden_size", slm.hidden_size),
-            ("slm.layer_count", slm.layer_count),
-            ("slm.head_count", slm.head_count),
-            ("slm.kv_head_count", slm.kv_head_count),
-            ("slm.ffn_size", slm.ffn_size),
-            ("slm.max_context", slm.max_context),
-            ("slm.parameter_count", slm.parameter_count),
-        ];
-        for (key, number) in numbers {
-            put(key, &number.to_string());
-        }
     }
 
     fn put_optional(&self, put: &mut impl FnMut(&str, &str)) {
@@ -160,5 +146,26 @@ impl ManifestDraft {
             let sha256 = piece.sha256.as_ref().map_or_else(|| "none".to_owned(), tagged);
             put(&format!("evidence.{number}.sha256"), &sha256);
         }
+    }
+}
+
+fn put_slm(slm: &SlmClaims, put: &mut impl FnMut(&str, &str)) {
+    put("slm.format_version", "1");
+    put("slm.checksum", &format!("{:016x}", slm.checksum));
+    put("slm.tokenizer_checksum", &tagged(&slm.tokenizer_sha256));
+    put("slm.tensor_layout_checksum", &tagged(&slm.layout_sha256));
+    put("slm.quantization", &slm.quantization);
+    let numbers = [
+        ("slm.vocab_size", slm.vocab_size),
+        ("slm.hidden_size", slm.hidden_size),
+        ("slm.layer_count", slm.layer_count),
+        ("slm.head_count", slm.head_count),
+        ("slm.kv_head_count", slm.kv_head_count),
+        ("slm.ffn_size", slm.ffn_size),
+        ("slm.max_context", slm.max_context),
+        ("slm.parameter_count", slm.parameter_count),
+    ];
+    for (key, number) in numbers {
+        put(key, &number.to_string());
     }
 }

@@ -101,7 +101,7 @@ pub enum ManifestError {
         line: usize,
     },
 
-    /// `manifest.version` is not `0`.
+    /// `manifest.version` is neither `0` nor `1`.
     UnknownVersion(FieldAt),
     /// `manifest.kind` is not `minimodel.manifest`.
     UnknownKind(FieldAt),
@@ -115,7 +115,7 @@ pub enum ManifestError {
         /// The word.
         word: &'static str,
     },
-    /// A key that manifest v0 does not have, outside `x.`.
+    /// A key that manifests of this version and format do not have, outside `x.`.
     UnknownKey {
         /// The line.
         line: usize,
@@ -128,7 +128,7 @@ pub enum ManifestError {
         key: &'static str,
     },
 
-    /// `manifest.schema_id` is not `minimodel.manifest.v0`.
+    /// `manifest.schema_id` is not that of the version.
     SchemaId(FieldAt),
     /// `manifest.schema_checksum` is not the SHA-256 of the published key list.
     SchemaChecksum(FieldAt),
@@ -164,8 +164,22 @@ pub enum ManifestError {
         fault: SpdxFault,
     },
 
-    /// `artifact.kind` is not `slm`.
+    /// `artifact.kind` is no format that the version names.
     ArtifactKind(FieldAt),
+    /// `model_card.status` is not `not-provided`.
+    ModelCardStatus(FieldAt),
+    /// `model_card.route` beside `model_card.status`.
+    ModelCardContradiction {
+        /// The line of the route.
+        line: usize,
+    },
+    /// A claim about the inside of the file in another spelling than its own.
+    ClaimSpelling {
+        /// The field.
+        at: FieldAt,
+        /// The spelling.
+        accepted: &'static str,
+    },
     /// `artifact.acquisition` is none of the three lanes.
     Acquisition(FieldAt),
     /// `artifact.project_server_url` is not `none`: no project server carries model bytes.
@@ -291,6 +305,7 @@ impl ManifestError {
             | Self::UnknownKey { line, .. }
             | Self::ChunkListHalf { line, .. }
             | Self::EvidenceContradiction { line }
+            | Self::ModelCardContradiction { line }
             | Self::EvidenceGap { line, .. }
             | Self::EvidenceIncomplete { line, .. }
             | Self::SignatureHalf { line, .. } => Some(*line),
@@ -316,6 +331,7 @@ impl ManifestError {
                 Some(key)
             }
             Self::EvidenceContradiction { .. } | Self::EvidenceMissing => Some("evidence.status"),
+            Self::ModelCardContradiction { .. } => Some("model_card.route"),
             _ => None,
         }
     }
@@ -338,6 +354,8 @@ impl ManifestError {
             | Self::Route { at, .. }
             | Self::Spdx { at, .. }
             | Self::ArtifactKind(at)
+            | Self::ModelCardStatus(at)
+            | Self::ClaimSpelling { at, .. }
             | Self::Acquisition(at)
             | Self::ProjectServerUrl(at)
             | Self::SlmFormatVersion(at)

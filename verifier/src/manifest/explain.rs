@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::check as names;
 use super::error::ManifestError;
-use super::keys::SCHEMA_CHECKSUM;
 use super::limits::{MAX_FIELDS, MAX_KEY_BYTES, MAX_MANIFEST_BYTES, MAX_VALUE_BYTES};
+use super::schema::Schema;
 use crate::shown::ascii;
 
 impl fmt::Display for ManifestError {
@@ -52,6 +52,9 @@ impl ManifestError {
             Self::EvidenceContradiction { line } => {
                 format!("line {line}: `evidence.status` beside a piece of evidence")
             }
+            Self::ModelCardContradiction { line } => {
+                format!("line {line}: `model_card.route` beside `model_card.status`")
+            }
             Self::EvidenceGap { line, key, missing } => {
                 format!("line {line}: `{}` though there is no evidence number {missing}", ascii(key))
             }
@@ -83,11 +86,13 @@ impl ManifestError {
             Self::DuplicateKey { .. } => "each key once".into(),
             Self::CommentInSigned { .. } => "comments in unsigned manifests only".into(),
             Self::ForbiddenWord { .. } => "keys that make no machine run or fetch anything".into(),
-            Self::UnknownKey { .. } => "the keys of manifest v0, and any under `x.`".into(),
+            Self::UnknownKey { .. } => "the keys of its version and format, and any under `x.`".into(),
             Self::MissingKey { .. } => "a manifest with every required key".into(),
             Self::ChunkListHalf { .. } | Self::SignatureHalf { .. } => "both or neither".into(),
             Self::EvidenceMissing => "`evidence.0.kind`, `.route` and `.sha256`, or `not-claimed`".into(),
-            Self::EvidenceContradiction { .. } => "one of the two".into(),
+            Self::EvidenceContradiction { .. } | Self::ModelCardContradiction { .. } => {
+                "one of the two".into()
+            }
             Self::EvidenceGap { .. } => "numbers 0, 1, 2 ... without a gap".into(),
             Self::EvidenceIncomplete { .. } => "kind, route and sha256 for each".into(),
             _ => self.accepted_value(),
@@ -99,10 +104,10 @@ impl ManifestError {
         const ROUTE_SAFE: &str = "a-z, 0-9, `.`, `_` and `-`, at most 128, the first a letter or digit";
         const DIGEST: &str = "`sha256:` and 64 uppercase hex digits";
         match self {
-            Self::UnknownVersion(_) => "`0`".into(),
+            Self::UnknownVersion(_) => "`0` or `1`".into(),
             Self::UnknownKind(_) => "`minimodel.manifest`".into(),
-            Self::SchemaId(_) => "`minimodel.manifest.v0`".into(),
-            Self::SchemaChecksum(_) => format!("`{}`", SCHEMA_CHECKSUM.as_str()).into(),
+            Self::SchemaId(_) => of_each_version(Schema::id),
+            Self::SchemaChecksum(_) => of_each_version(Schema::checksum),
             Self::Time(_) => "a UTC time spelled like `2026-06-01T12:00:00Z`".into(),
             Self::DigestSpelling(_) => DIGEST.into(),
             Self::EvidenceDigest(_) => format!("{DIGEST}, or `none`").into(),
@@ -119,7 +124,9 @@ impl ManifestError {
             Self::KeyIdSpelling(_) => "`ed25519:` and 64 lowercase hex digits, or `none`".into(),
             Self::Route { fault, .. } => fault.accepted().into(),
             Self::Spdx { fault, .. } => fault.accepted().into(),
-            Self::ArtifactKind(_) => "`slm`".into(),
+            Self::ArtifactKind(_) => "`slm` in version 0, `gguf` or `safetensors` in version 1".into(),
+            Self::ModelCardStatus(_) => "`not-provided`".into(),
+            Self::ClaimSpelling { accepted, .. } => (*accepted).into(),
             Self::Acquisition(_) => {
                 "`user-local-file`, `user-external-download` or `consent-peer-transfer`".into()
             }
@@ -176,4 +183,10 @@ impl ManifestError {
             _ => names::of_key(self.key().unwrap_or_default()),
         }
     }
+}
+
+/// What is accepted in each version.
+fn of_each_version(value: fn(Schema) -> &'static str) -> Cow<'static, str> {
+    let each = Schema::ALL.map(|schema| format!("`{}` in version {}", value(schema), schema.version()));
+    each.join(", ").into()
 }

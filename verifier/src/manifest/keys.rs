@@ -1,26 +1,16 @@
 //! Which keys a manifest may and must hold.
 
-use std::collections::BTreeSet;
-use std::sync::LazyLock;
-
 use super::error::ManifestError;
+use super::schema::Schema;
 use super::text::Fields;
-use crate::digest;
-
-/// The published key list, `docs/manifest-v0.keys`: the required and optional key names, sorted bytewise, one
-/// a line. The three keys of a piece of evidence stand there once, with a literal `N`.
-pub const KEY_LIST: &str = include_str!("../../../docs/manifest-v0.keys");
-
-/// The only accepted `manifest.schema_checksum`: SHA-256 of [`KEY_LIST`], in the spelling of manifests.
-pub static SCHEMA_CHECKSUM: LazyLock<String> =
-    LazyLock::new(|| digest::tagged(&digest::sha256(KEY_LIST.as_bytes())));
+use crate::artifact::Format;
 
 /// Words, between `.` and `_`, that no key may contain: they would make a machine run or fetch something.
 pub(super) const FORBIDDEN_WORDS: [&str; 7] =
     ["install", "script", "command", "callback", "token", "endpoint", "exec"];
 
 /// Optional keys; each section checks which of its own need each other.
-const OPTIONAL: [&str; 17] = [
+const OPTIONAL: [&str; 18] = [
     "chunk.list_route",
     "chunk.list_sha256",
     "evidence.N.kind",
@@ -28,6 +18,7 @@ const OPTIONAL: [&str; 17] = [
     "evidence.N.sha256",
     "evidence.status",
     "license.spdx",
+    "model_card.status",
     "requires.arch",
     "requires.ram_mb",
     "requires.vram_mb",
@@ -40,11 +31,15 @@ const OPTIONAL: [&str; 17] = [
     "takedown.route",
 ];
 
-static KNOWN: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| KEY_LIST.lines().collect());
-
-/// The keys that every manifest holds.
-pub(super) fn required() -> impl Iterator<Item = &'static str> {
-    KEY_LIST.lines().filter(|key| !OPTIONAL.contains(key))
+/// The keys that every manifest of this version holds, for a file of this format.
+pub(super) fn required(schema: Schema, format: Format) -> impl Iterator<Item = &'static str> {
+    let optional =
+        move |key: &str| OPTIONAL.contains(&key) || (schema == Schema::V1 && key == "model_card.route");
+    let is_claim = |key: &str| {
+        Format::IN_MANIFESTS.iter().any(|format| format.claims().iter().any(|rule| rule.key == key))
+    };
+    let common = schema.key_list().lines().filter(move |key| !optional(key) && !is_claim(key));
+    common.chain(format.claims().iter().filter(|rule| rule.is_required).map(|rule| rule.key))
 }
 
 /// Splits `evidence.N.part` with N in its one decimal spelling. An N beyond u32 saturates, as it is a gap in any case.
@@ -56,19 +51,19 @@ pub(super) fn evidence_part(key: &str) -> Option<(u32, &str)> {
 }
 
 /// Checks that every key is allowed and that no required key is missing.
-pub(super) fn check(fields: &Fields<'_>) -> Result<(), ManifestError> {
+pub(super) fn check(fields: &Fields<'_>, schema: Schema, format: Format) -> Result<(), ManifestError> {
     for field in fields.in_line_order() {
         let place = || (field.line, field.key.to_owned());
         if let Some(word) = forbidden_word(field.key) {
             let (line, key) = place();
             return Err(ManifestError::ForbiddenWord { line, key, word });
         }
-        if !is_allowed(field.key) {
+        if !is_allowed(field.key, schema, format) {
             let (line, key) = place();
             return Err(ManifestError::UnknownKey { line, key });
         }
     }
-    match required().find(|key| fields.optional(key).is_none()) {
+    match required(schema, format).find(|key| fields.optional(key).is_none()) {
         Some(key) => Err(ManifestError::MissingKey { key }),
         None => Ok(()),
     }
@@ -79,8 +74,12 @@ fn forbidden_word(key: &str) -> Option<&'static str> {
     words.into_iter().find_map(|word| FORBIDDEN_WORDS.into_iter().find(|forbidden| *forbidden == word))
 }
 
-fn is_allowed(key: &str) -> bool {
-    key.starts_with("x.") || KNOWN.contains(key) || evidence_part(key).is_some()
+/// A key of the version, but none of another format's claims.
+fn is_allowed(key: &str, schema: Schema, format: Format) -> bool {
+    let of_another = Format::IN_MANIFESTS.into_iter().filter(|&other| other != format);
+    let is_foreign = |other: Format| other.claims().iter().any(|rule| rule.key == key);
+    let is_known = schema.knows(key) && !of_another.into_iter().any(is_foreign);
+    key.starts_with("x.") || is_known || evidence_part(key).is_some()
 }
 
 #[cfg(test)]
@@ -88,22 +87,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_published_list_is_sorted_complete_and_pinned() {
-        let keys: Vec<&str> = KEY_LIST.lines().collect();
-        assert!(keys.is_sorted());
-        assert_eq!(KNOWN.len(), keys.len());
-        assert!(KEY_LIST.ends_with('\n') && !KEY_LIST.contains('\r'));
-        assert!(OPTIONAL.iter().all(|key| KNOWN.contains(key)));
-        assert_eq!(required().count(), 33);
-        assert_eq!(
-            SCHEMA_CHECKSUM.as_str(),
-            "sha256:C45DDD24C5F2D9BC7C7FBB25E9A7A327A0D348CAB5F3E6535B9BA0F8F1A3FB38"
-        );
-    }
-
-    #[test]
-    fn no_published_key_holds_a_forbidden_word() {
-        assert_eq!(KEY_LIST.lines().find_map(forbidden_word), None);
+    fn published_lists_are_sorted_complete_and_pinned() {
+        let pinned = [
+            (
+                Schema::V0,
+                Format::Slm,
+                33,
+                "sha256:C45DDD24C5F2D9BC7C7FBB25E9A7A327A0D348CAB5F3E6535B9BA0F8F1A3FB38",
+            ),
+            (
+                Schema::V1,
+                Format::Gguf,
+                22,
+                "sha256:73107EF380CC65FD810B933A23E36D0C10ECA21EAB8EEAB4E770D5D485246320",
+            ),
+            (
+                Schema::V1,
+                Format::Safetensors,
+                21,
+                "sha256:73107EF380CC65FD810B933A23E36D0C10ECA21EAB8EEAB4E770D5D485246320",
+            ),
+        ];
+        for (schema, format, count, checksum) in pinned {
+            let list = schema.key_list();
+            let keys: Vec<&str> = list.lines().collect();
+            assert!(keys.is_sorted_by(|one, next| one < next));
+            assert!(list.ends_with('\n') && !list.contains('\r'));
+            assert!(format.claims().iter().all(|rule| schema.knows(rule.key)));
+            assert_eq!((required(schema, format).count(), schema.checksum()), (count, checksum));
+            assert_eq!(list.lines().find_map(forbidden_word), None);
+        }
+        let is_known = |key: &&str| Schema::ALL.iter().any(|schema| schema.knows(key));
+        assert!(OPTIONAL.iter().all(is_known));
     }
 
     #[test]

@@ -19,9 +19,6 @@ pub const MIN_CHUNK_SIZE_BYTES: u64 = 16 * 1024;
 /// Largest `chunk.size`, in bytes: a chunk is held in memory until it is proven.
 pub const MAX_CHUNK_SIZE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Longest route-safe word: `model.id`, `publisher.id`, an evidence kind.
-pub(super) const MAX_ROUTE_SAFE_BYTES: usize = 128;
-
 /// Longest `model.version`.
 pub(super) const MAX_VERSION_BYTES: usize = 64;
 

@@ -1,4 +1,4 @@
-//! Manifest v0: the text that names bytes, publisher, license and evidence.
+//! The manifest: the text that names bytes, publisher, license and evidence.
 //!
 //! A [`Manifest`] exists only when every rule of the format holds, the signature included; its claims about the artifact
 //! are compared with the file elsewhere ([`crate::verify`]). Each broken rule is its own [`ManifestError`], which names the
@@ -21,6 +21,7 @@ mod keys;
 mod limits;
 mod read;
 pub(crate) mod route;
+mod schema;
 mod signature;
 mod spdx;
 mod text;
@@ -28,18 +29,18 @@ pub(crate) mod value;
 
 pub use check::CHECKS;
 pub use claims::{
-    Acquisition, ArtifactClaims, ChunkClaims, ChunkListClaims, Evidence, RequiresClaims, SlmClaims,
-    SourceClaims,
+    Acquisition, ArtifactClaims, ChunkClaims, ChunkListClaims, Evidence, FormatClaims, RequiresClaims,
+    SlmClaims, SourceClaims,
 };
 pub use document::Manifest;
 pub use draft::ManifestDraft;
 pub use error::{FieldAt, ManifestError};
-pub use keys::{KEY_LIST, SCHEMA_CHECKSUM};
 pub use limits::{
     MAX_CHUNK_SIZE_BYTES, MAX_FIELDS, MAX_KEY_BYTES, MAX_MANIFEST_BYTES, MAX_VALUE_BYTES,
     MIN_CHUNK_SIZE_BYTES,
 };
 pub use read::check;
 pub use route::RouteFault;
+pub use schema::Schema;
 pub use signature::{KeyFault, check_key};
 pub use spdx::SpdxFault;

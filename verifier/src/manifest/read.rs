@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 
 use super::check as names;
 use super::claims::{
-    Acquisition, ArtifactClaims, ChunkClaims, ChunkListClaims, Evidence, RequiresClaims, SlmClaims,
-    SourceClaims,
+    Acquisition, ArtifactClaims, ChunkClaims, ChunkListClaims, Evidence, FormatClaims, RequiresClaims,
+    SlmClaims, SourceClaims,
 };
 use super::document::Manifest;
 use super::draft::ManifestDraft;
 use super::error::ManifestError;
-use super::keys::{self, SCHEMA_CHECKSUM};
+use super::keys;
 use super::limits::{MAX_CHUNK_SIZE_BYTES, MIN_CHUNK_SIZE_BYTES};
+use super::schema::Schema;
 use super::text::{self, Field, Fields};
 use super::{signature, spdx, value};
 use crate::Report;
 use crate::artifact::Format;
+use crate::scan::Claims;
+use crate::word::is_route_safe;
 
 impl Manifest {
     /// Reads a manifest and enforces every rule, the signature included.
@@ -45,12 +48,15 @@ fn manifest(text: &[u8], report: &mut Report) -> Result<Manifest, ManifestError>
     report.pass(names::SIZE, format!("{bytes} bytes"));
     let fields = text::fields(text)?;
     report.pass(names::TEXT, format!("{} fields", fields.len()));
-    fields.required("manifest.version")?.literal("0", ManifestError::UnknownVersion)?;
+    let version = fields.required("manifest.version")?;
+    let schema = Schema::ALL.into_iter().find(|schema| schema.version() == version.value);
+    let schema = schema.ok_or_else(|| ManifestError::UnknownVersion(version.at()))?;
     fields.required("manifest.kind")?.literal("minimodel.manifest", ManifestError::UnknownKind)?;
-    report.pass(names::VERSION, "0");
-    keys::check(&fields)?;
+    report.pass(names::VERSION, schema.version());
+    let format = format(&fields, schema)?;
+    keys::check(&fields, schema, format)?;
     report.pass(names::KEYS, format!("{} fields", fields.len()));
-    let (draft, key) = claims(&fields, report)?;
+    let (draft, key) = claims(&fields, (schema, format), report)?;
     let canonical = canonical(&fields);
     let signature = signature::check(&fields, key, &canonical)?;
     match signature {
@@ -72,9 +78,13 @@ fn canonical(fields: &Fields<'_>) -> String {
 }
 
 /// Reads everything but the signature; also returns the field of the publisher's key, whose spelling is checked.
-fn claims<'a>(fields: &Fields<'a>, report: &mut Report) -> Result<(ManifestDraft, Field<'a>), ManifestError> {
-    let created_utc = schema(fields)?;
-    report.pass(names::SCHEMA, SCHEMA_CHECKSUM.as_str());
+fn claims<'a>(
+    fields: &Fields<'a>,
+    (schema, format): (Schema, Format),
+    report: &mut Report,
+) -> Result<(ManifestDraft, Field<'a>), ManifestError> {
+    let created_utc = check_schema(fields, schema)?;
+    report.pass(names::SCHEMA, schema.checksum());
 
     let model_id = fields.required("model.id")?.route_safe()?;
     let model_version = version(fields.required("model.version")?)?;
@@ -85,7 +95,7 @@ fn claims<'a>(fields: &Fields<'a>, report: &mut Report) -> Result<(ManifestDraft
     }
     report.pass(names::IDENTITY, format!("{model_id} {model_version} by {publisher_id}"));
 
-    let model_card_route = fields.required("model_card.route")?.route()?;
+    let model_card_route = model_card(fields)?;
     let license_route = fields.required("license.route")?.route()?;
     let takedown_route = fields.optional("takedown.route").map(Field::route).transpose()?;
     report.pass(names::ROUTES, license_route.as_str());
@@ -93,10 +103,11 @@ fn claims<'a>(fields: &Fields<'a>, report: &mut Report) -> Result<(ManifestDraft
     let license_spdx = fields.optional("license.spdx").map(spdx_expression).transpose()?;
     report.pass(names::LICENSE, license_spdx.as_deref().unwrap_or("no SPDX expression given"));
 
-    let artifact = artifact(fields)?;
+    let artifact = artifact(fields, format)?;
     report.pass(names::ARTIFACT, format!("{} bytes", artifact.byte_count));
-    let slm = slm(fields)?;
-    report.pass(names::SLM, slm.quantization.as_str());
+    let claims = format_claims(fields, format)?;
+    let found = if let FormatClaims::Slm(slm) = &claims { slm.quantization.as_str() } else { "well-formed" };
+    report.pass(names::of_claims(format), found);
     let chunks = chunks(fields, artifact.byte_count)?;
     report.pass(names::CHUNKS, format!("{} of {} bytes", chunks.count, chunks.size));
     let evidence = evidence(fields)?;
@@ -124,7 +135,7 @@ fn claims<'a>(fields: &Fields<'a>, report: &mut Report) -> Result<(ManifestDraft
         license_spdx,
         takedown_route,
         artifact,
-        slm,
+        claims,
         chunks,
         evidence,
         source,
@@ -134,10 +145,20 @@ fn claims<'a>(fields: &Fields<'a>, report: &mut Report) -> Result<(ManifestDraft
     Ok((draft, key))
 }
 
-fn schema(fields: &Fields<'_>) -> Result<String, ManifestError> {
-    fields.required("manifest.schema_id")?.literal("minimodel.manifest.v0", ManifestError::SchemaId)?;
+/// The format of the file, which decides about the keys.
+fn format(fields: &Fields<'_>, schema: Schema) -> Result<Format, ManifestError> {
+    if schema == Schema::V0 {
+        return Ok(Format::Slm);
+    }
+    let kind = fields.required("artifact.kind")?;
+    let format = Format::from_word(kind.value).filter(|&format| Schema::of(format) == schema);
+    format.ok_or_else(|| ManifestError::ArtifactKind(kind.at()))
+}
+
+fn check_schema(fields: &Fields<'_>, schema: Schema) -> Result<String, ManifestError> {
+    fields.required("manifest.schema_id")?.literal(schema.id(), ManifestError::SchemaId)?;
     let checksum = fields.required("manifest.schema_checksum")?;
-    checksum.literal(&SCHEMA_CHECKSUM, ManifestError::SchemaChecksum)?;
+    checksum.literal(schema.checksum(), ManifestError::SchemaChecksum)?;
     fields.required("manifest.created_utc")?.time()
 }
 
@@ -156,8 +177,8 @@ fn spdx_expression(field: Field<'_>) -> Result<String, ManifestError> {
     }
 }
 
-fn artifact(fields: &Fields<'_>) -> Result<ArtifactClaims, ManifestError> {
-    fields.required("artifact.kind")?.literal(Format::Slm.word(), ManifestError::ArtifactKind)?;
+fn artifact(fields: &Fields<'_>, format: Format) -> Result<ArtifactClaims, ManifestError> {
+    fields.required("artifact.kind")?.literal(format.word(), ManifestError::ArtifactKind)?;
     fields.required("artifact.project_server_url")?.literal("none", ManifestError::ProjectServerUrl)?;
     let lane = fields.required("artifact.acquisition")?;
     Ok(ArtifactClaims {
@@ -166,6 +187,37 @@ fn artifact(fields: &Fields<'_>) -> Result<ArtifactClaims, ManifestError> {
         acquisition: Acquisition::from_word(lane.value)
             .ok_or_else(|| ManifestError::Acquisition(lane.at()))?,
     })
+}
+
+/// The route, or `None` where there is said to be none. Only version 1 has the key that says so.
+fn model_card(fields: &Fields<'_>) -> Result<Option<String>, ManifestError> {
+    let Some(status) = fields.optional("model_card.status") else {
+        return fields.required("model_card.route")?.route().map(Some);
+    };
+    status.literal("not-provided", ManifestError::ModelCardStatus)?;
+    match fields.optional("model_card.route") {
+        Some(route) => Err(ManifestError::ModelCardContradiction { line: route.line }),
+        None => Ok(None),
+    }
+}
+
+fn format_claims(fields: &Fields<'_>, format: Format) -> Result<FormatClaims, ManifestError> {
+    if format == Format::Slm {
+        return slm(fields).map(FormatClaims::Slm);
+    }
+    let mut claims = Claims::new();
+    for rule in format.claims() {
+        if let Some(field) = fields.optional(rule.key) {
+            if !rule.spelling.accepts(field.value) {
+                return Err(ManifestError::ClaimSpelling {
+                    at: field.at(),
+                    accepted: rule.spelling.accepted(),
+                });
+            }
+            claims.insert(rule.key, field.value.to_owned());
+        }
+    }
+    Ok(FormatClaims::Listed(format, claims))
 }
 
 fn slm(fields: &Fields<'_>) -> Result<SlmClaims, ManifestError> {
@@ -273,7 +325,7 @@ fn requires(fields: &Fields<'_>) -> Result<RequiresClaims, ManifestError> {
     let mut arch = Vec::new();
     if let Some(field) = fields.optional("requires.arch") {
         for word in field.value.split(',') {
-            if !value::is_route_safe(word) {
+            if !is_route_safe(word) {
                 return Err(ManifestError::RequiresArch { at: field.at(), word: word.to_owned() });
             }
             arch.push(word.to_owned());

@@ -5,10 +5,12 @@ use std::iter::Peekable;
 use super::MAX_RECEIPT_BYTES;
 use super::error::ReceiptError;
 use super::record::{Consent, ConsentAction, ImportRecord, PeerSupply, Receipt, RecordedCheck, Subject};
+use crate::artifact::Format;
 use crate::digest::{self, parse_hex, parse_tagged, tagged};
 use crate::manifest::route;
-use crate::manifest::value::{decimal, is_route_safe, is_version, key_id_bytes};
-use crate::manifest::{Acquisition, Evidence};
+use crate::manifest::value::{is_version, key_id_bytes};
+use crate::manifest::{Acquisition, Evidence, Schema};
+use crate::word::{decimal, is_route_safe};
 use crate::{Digest, Outcome};
 
 const DIGEST: &str = "`sha256:` and 64 uppercase hex digits";
@@ -36,13 +38,12 @@ fn receipt(text: &[u8]) -> Result<Receipt, ReceiptError> {
     let text = check_bytes(text)?;
     let mut lines = Lines { lines: check_sum(text)?.lines().zip(1..).peekable() };
     let (line, version) = lines.take("receipt.version")?;
-    if version != "0" {
-        return Err(ReceiptError::UnknownVersion { line, found: version.to_owned() });
-    }
+    let schema = Schema::ALL.into_iter().find(|schema| schema.version() == version);
+    let schema = schema.ok_or_else(|| ReceiptError::UnknownVersion { line, found: version.to_owned() })?;
     lines.literal("receipt.kind", "minimodel.import-receipt", "`minimodel.import-receipt`")?;
     let tool_version = lines.take("tool.version")?.1.to_owned();
-    let subject = subject(&mut lines)?;
-    let import = import(&mut lines, tool_version)?;
+    let subject = subject(&mut lines, schema)?;
+    let import = import(&mut lines, schema, tool_version)?;
     match lines.lines.next() {
         Some((found, line)) => Err(ReceiptError::TrailingLine { line, found: found.to_owned() }),
         None => Ok(Receipt { subject, import }),
@@ -166,6 +167,7 @@ fn is_route(text: &str) -> bool {
 
 fn subject<'a>(
     lines: &mut Lines<'a, impl Iterator<Item = (&'a str, usize)>>,
+    schema: Schema,
 ) -> Result<Subject, ReceiptError> {
     let swarm_id = lines.digest("manifest.sha256")?;
     let line = lines.lines.peek().map(|(_, line)| *line).unwrap_or_default();
@@ -182,6 +184,12 @@ fn subject<'a>(
             Some(key) => key_id_bytes(key).map(|_| Some(key.to_owned())),
             None => (found == "unsigned").then_some(None),
         })?;
+    let format = match schema {
+        Schema::V0 => Format::Slm,
+        Schema::V1 => lines.value("artifact.kind", "`gguf` or `safetensors`", |found| {
+            Format::from_word(found).filter(|&format| Schema::of(format) == schema)
+        })?,
+    };
     let byte_count = lines.number("artifact.byte_count")?;
     let artifact_sha256 = lines.digest("artifact.sha256")?;
     lines.literal("chunk.scheme", "fixed-size-merkle-v0", "`fixed-size-merkle-v0`")?;
@@ -191,6 +199,7 @@ fn subject<'a>(
         model_version,
         publisher_id,
         signed_by,
+        format,
         byte_count,
         artifact_sha256,
         chunk_size: lines.number("chunk.size")?,
@@ -222,6 +231,7 @@ fn evidence<'a>(
 
 fn import<'a>(
     lines: &mut Lines<'a, impl Iterator<Item = (&'a str, usize)>>,
+    schema: Schema,
     tool_version: String,
 ) -> Result<ImportRecord, ReceiptError> {
     let lane = "`user-local-file`, `user-external-download` or `consent-peer-transfer`";
@@ -246,15 +256,12 @@ fn import<'a>(
                 rejected: Some(lines.text(&format!("{peer}.rejected"))?).filter(|reason| reason != "none"),
             })
         })?,
-        checksum_recomputed: lines.value(
-            "slm.checksum_recomputed",
-            "`yes` or `no`",
-            |found| match found {
+        checksum_recomputed: schema == Schema::V0
+            && lines.value("slm.checksum_recomputed", "`yes` or `no`", |found| match found {
                 "yes" => Some(true),
                 "no" => Some(false),
                 _ => None,
-            },
-        )?,
+            })?,
         checks: lines.list("check", |lines, check| {
             Ok(RecordedCheck {
                 name: lines.text(&format!("{check}.name"))?,

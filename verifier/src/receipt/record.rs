@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::MAX_RECEIPT_BYTES;
 use super::error::ReceiptError;
-use crate::manifest::value::{is_route_safe, is_utc_time};
+use crate::artifact::Format;
+use crate::manifest::value::is_utc_time;
 use crate::manifest::{Acquisition, Evidence};
 use crate::shown::escaped;
+use crate::word::is_route_safe;
 use crate::{Check, Digest, Manifest, Outcome, Report};
 
 /// An import receipt that keeps every rule.
@@ -31,6 +33,8 @@ pub struct Subject {
     pub publisher_id: String,
     /// The key whose signature over the manifest was verified; `None` = unsigned.
     pub signed_by: Option<String>,
+    /// The format of the artifact. A receipt of version 0 is of a `.slm` file, and one of version 1 of any other.
+    pub format: Format,
     /// Size of the artifact in bytes.
     pub byte_count: u64,
     /// SHA-256 of the artifact.
@@ -58,7 +62,7 @@ pub struct ImportRecord {
     pub finished_utc: String,
     /// Name and version of the software.
     pub tool_version: String,
-    /// True if the `.slm` rolling checksum was recomputed over the file, false if only compared.
+    /// True if the `.slm` rolling checksum was recomputed over the file, false if only compared, or if the format has none.
     pub checksum_recomputed: bool,
     /// What the user agreed to.
     pub consents: Vec<Consent>,
@@ -184,6 +188,7 @@ impl From<&Manifest> for Subject {
             model_version: manifest.model_version().to_owned(),
             publisher_id: manifest.publisher_id().to_owned(),
             signed_by: manifest.is_signed().then(|| manifest.publisher_key_id().to_owned()),
+            format: manifest.format(),
             byte_count: manifest.byte_count(),
             artifact_sha256: *manifest.artifact_sha256(),
             chunk_size: manifest.chunk_size(),
@@ -200,7 +205,8 @@ impl Receipt {
     ///
     /// # Errors
     /// A record that is not one of an import that passed, a text that a line cannot hold, or a receipt that is too large.
-    pub fn new(manifest: &Manifest, import: ImportRecord) -> Result<Self, ReceiptError> {
+    pub fn new(manifest: &Manifest, mut import: ImportRecord) -> Result<Self, ReceiptError> {
+        import.checksum_recomputed &= manifest.format() == Format::Slm;
         let receipt = Self { subject: manifest.into(), import };
         receipt.validate()?;
         let bytes = receipt.render().len();

@@ -1,7 +1,9 @@
 //! Rendering of a receipt as lines, in their one order.
 
 use super::record::Receipt;
+use crate::artifact::Format;
 use crate::digest::{hex, sha256, tagged};
+use crate::manifest::Schema;
 
 impl Receipt {
     /// The text; its last line is the sum of the lines before it.
@@ -12,7 +14,7 @@ impl Receipt {
                 text.push_str(part);
             }
         };
-        line("receipt.version", "0");
+        line("receipt.version", Schema::of(self.subject.format).version());
         line("receipt.kind", "minimodel.import-receipt");
         line("tool.version", &self.import.tool_version);
         subject(self, &mut line);
@@ -32,6 +34,9 @@ fn subject(receipt: &Receipt, line: &mut impl FnMut(&str, &str)) {
     let signature =
         subject.signed_by.as_ref().map_or_else(|| "unsigned".to_owned(), |key| format!("verified {key}"));
     line("signature.status", &signature);
+    if subject.format != Format::Slm {
+        line("artifact.kind", subject.format.word());
+    }
     line("artifact.byte_count", &subject.byte_count.to_string());
     line("artifact.sha256", &tagged(&subject.artifact_sha256));
     line("chunk.scheme", "fixed-size-merkle-v0");
@@ -66,7 +71,9 @@ fn import(receipt: &Receipt, line: &mut impl FnMut(&str, &str)) {
         line(&format!("peer.{number}.chunks"), &peer.chunks.to_string());
         line(&format!("peer.{number}.rejected"), peer.rejected.as_deref().unwrap_or("none"));
     }
-    line("slm.checksum_recomputed", if import.checksum_recomputed { "yes" } else { "no" });
+    if receipt.subject.format == Format::Slm {
+        line("slm.checksum_recomputed", if import.checksum_recomputed { "yes" } else { "no" });
+    }
     for (number, check) in import.checks.iter().enumerate() {
         line(&format!("check.{number}.name"), &check.name);
         line(&format!("check.{number}.outcome"), check.outcome.as_str());

@@ -4,6 +4,9 @@
 //! of the crate `safetensors` 0.8; where this reader is stricter, two programs could read one file in two ways. Nothing here
 //! opens a model.
 
+use crate::scan::ClaimRule;
+use crate::scan::ClaimSpelling::{Counts, Number};
+
 mod dtype;
 mod header;
 mod rule;
@@ -11,6 +14,13 @@ mod scan;
 
 pub use rule::Rule;
 pub use scan::Scan;
+
+/// What a manifest claims about the inside of a file.
+pub(crate) const CLAIMS: [ClaimRule; 3] = [
+    ClaimRule::required("safetensors.tensor_count", Number),
+    ClaimRule::required("safetensors.parameter_count", Number),
+    ClaimRule::optional("safetensors.tensor_types", Counts),
+];
 
 /// Longest header, in bytes, as in the reference reader.
 pub const MAX_HEADER_BYTES: u64 = 100_000_000;

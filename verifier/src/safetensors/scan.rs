@@ -6,7 +6,7 @@ use super::header::{Header, Tensor};
 use super::rule::Rule;
 use super::{LENGTH_BYTES, MAX_HEADER_BYTES, MAX_METADATA_BYTES, dtype};
 use crate::scan::rule::{Fault, Verdicts};
-use crate::scan::{self, Scanned};
+use crate::scan::{self, ClaimSpelling, Claims, Scanned, spell_counts};
 
 /// Checks a safetensors file that is pushed in order, in slices of any size.
 #[derive(Debug)]
@@ -19,14 +19,23 @@ pub struct Scan {
     data_begin: Option<u64>,
     verdicts: Verdicts<Rule>,
     summary: Vec<(&'static str, String)>,
+    claims: Claims,
     is_read: bool,
 }
 
 impl Scan {
     /// A scan of a file of `byte_count` bytes, as the caller says.
     pub fn new(byte_count: u64) -> Self {
-        let (held, verdicts, summary) = (Vec::new(), Verdicts::new(), Vec::new());
-        Self { byte_count, position: 0, held, data_begin: None, verdicts, summary, is_read: false }
+        Self {
+            byte_count,
+            position: 0,
+            held: Vec::new(),
+            data_begin: None,
+            verdicts: Verdicts::new(),
+            summary: Vec::new(),
+            claims: Claims::new(),
+            is_read: false,
+        }
     }
 
     fn look(&mut self) -> Result<(), Fault<Rule>> {
@@ -79,6 +88,8 @@ impl Scan {
                 return Err((Rule::Range, found));
             }
             let count = entry.shape.iter().try_fold(1_u64, |all, &side| all.checked_mul(side));
+            elements = elements.saturating_add(count.unwrap_or_default());
+            *stored.entry(entry.dtype.clone()).or_insert(0_u64) += 1;
             let Some(bits) = dtype::bits(&entry.dtype) else {
                 self.verdicts.warn(Rule::Dtype, format!("{:?} in {name:?}", entry.dtype));
                 continue;
@@ -89,8 +100,6 @@ impl Scan {
                     format!("{} bytes in {name:?}, {} of {:?}", end - begin, entry.dtype, entry.shape);
                 return Err((Rule::Length, found));
             }
-            elements = elements.saturating_add(count.unwrap_or_default());
-            *stored.entry(entry.dtype.clone()).or_insert(0_u64) += 1;
         }
         header.tensors.sort_unstable_by_key(|tensor| tensor.entry.data_offsets);
         let mut position = 0;
@@ -106,6 +115,13 @@ impl Scan {
                 Rule::DataEnd,
                 format!("{data_bytes} bytes of tensors, of which {position} have a name"),
             ));
+        }
+        self.claims.insert("safetensors.tensor_count", header.tensors.len().to_string());
+        self.claims.insert("safetensors.parameter_count", elements.to_string());
+        // A name that is no word here is none that is known.
+        let types = spell_counts(stored.iter().map(|(dtype, count)| (dtype.as_str(), *count)));
+        if ClaimSpelling::Counts.accepts(&types) {
+            self.claims.insert("safetensors.tensor_types", types);
         }
         let stored: Vec<_> = stored.iter().map(|(dtype, count)| format!("{count} x {dtype}")).collect();
         self.summary = vec![
@@ -144,6 +160,6 @@ impl scan::Scan for Scan {
         } else if !self.is_read {
             self.verdicts.fail((Rule::HeaderLength, format!("a file of {} bytes", self.byte_count)));
         }
-        Scanned { report: self.verdicts.report(), summary: self.summary }
+        Scanned { report: self.verdicts.report(), summary: self.summary, claims: self.claims }
     }
 }

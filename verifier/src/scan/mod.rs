@@ -1,6 +1,10 @@
 //! What every look at the structure of a model file has in common.
 
+mod claim;
 pub(crate) mod rule;
+
+pub(crate) use claim::spell_counts;
+pub use claim::{ClaimRule, ClaimSpelling, Claims};
 
 use std::fmt::Debug;
 
@@ -23,6 +27,8 @@ pub struct Scanned {
     /// What the file says of itself, as labels and values, both for people; values may hold any text of the file. Empty where
     /// its header is not valid.
     pub summary: Vec<(&'static str, String)>,
+    /// What a manifest of version 1 claims of such a file; empty where its header is not valid, and for `.slm`.
+    pub claims: Claims,
 }
 
 /// Bytes checked between two branches; the loop over them has none and compiles to vector instructions.

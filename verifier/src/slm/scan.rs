@@ -12,7 +12,7 @@ use super::rule::Rule;
 use super::tokenizer;
 use crate::digest::{Digest, sha256, tagged};
 use crate::report::Report;
-use crate::scan::{self, Scanned, first_not_zero};
+use crate::scan::{self, Claims, Scanned, first_not_zero};
 
 /// The properties of a file whose header, tokenizer and directory are valid.
 #[derive(Debug, Clone, PartialEq)]
@@ -260,6 +260,6 @@ impl scan::Scan for Scan {
     fn finish(self: Box<Self>) -> Scanned {
         let outcome = (*self).finish();
         let summary = outcome.facts.as_ref().map(SlmFacts::summary).unwrap_or_default();
-        Scanned { report: outcome.report, summary }
+        Scanned { report: outcome.report, summary, claims: Claims::new() }
     }
 }

@@ -4,21 +4,24 @@ use std::io::{self, Read};
 
 use super::claims::{self, Checksum};
 use super::pass::{self, Seen, Wanted};
+use super::scanning::Found;
+use crate::artifact::Format;
 use crate::chunk::{Layout, LayoutError, Tree};
 use crate::digest::{Digest, tagged};
-use crate::manifest::Manifest;
+use crate::manifest::{FormatClaims, Manifest};
 use crate::report::Report;
+use crate::scan::Claims;
 use crate::slm::SlmFacts;
 
 /// The result of [`verify_artifact`] and of [`Following`](super::Following).
 #[derive(Debug, Clone)]
 pub struct Verified {
-    /// `artifact.*`, the rules of `.slm`, the claims of the manifest, `slm.checksum`, `chunk.*`. A file of another
+    /// `artifact.*`, the rules of the format, the claims of the manifest, `chunk.*`, and `slm.checksum`. A file of another
     /// length fails by `artifact.byte_count` alone: nothing else about it is decided.
     pub report: Report,
     /// The rebuilt tree; `None` if it was not rebuilt, or if its count or root is not the manifest's.
     pub tree: Option<Tree>,
-    /// Present when header, tokenizer and directory are valid.
+    /// Present for a `.slm` file whose header, tokenizer and directory are valid.
     pub facts: Option<SlmFacts>,
 }
 
@@ -31,7 +34,11 @@ pub struct Verified {
 /// Only those of reading; what is wrong with the file is in the report.
 pub fn verify_artifact(manifest: &Manifest, artifact: &mut (dyn Read + Send)) -> io::Result<Verified> {
     let layout = Layout::new(manifest.byte_count(), manifest.chunk_size());
-    let seen = pass::run(manifest.byte_count(), Wanted { rolling: true, chunks: layout.ok() }, artifact)?;
+    let seen = pass::run(
+        manifest.byte_count(),
+        Wanted { format: manifest.format(), chunks: layout.ok() },
+        artifact,
+    )?;
     Ok(judge(manifest, seen))
 }
 
@@ -43,11 +50,18 @@ pub(super) fn judge(manifest: &Manifest, seen: Seen) -> Verified {
         return Verified { report, tree: None, facts: None };
     }
     report.equal("artifact.sha256", tagged(&seen.sha256), tagged(manifest.artifact_sha256()));
-    report.extend(seen.slm.report);
-    if let Some(facts) = &seen.slm.facts {
-        claims::compare(facts, manifest.slm(), &mut report);
-        let claimed = Some(manifest.slm().checksum);
-        Checksum { stored: facts.stored_checksum, claimed, recomputed: seen.rolling }.check(&mut report);
+    let Found { rules, facts, claims } = seen.found;
+    report.extend(rules);
+    match (manifest.claims(), &facts) {
+        (FormatClaims::Slm(claimed), Some(facts)) => {
+            claims::compare(facts, claimed, &mut report);
+            let (stored, claimed) = (facts.stored_checksum, Some(claimed.checksum));
+            Checksum { stored, claimed, recomputed: seen.rolling }.check(&mut report);
+        }
+        (FormatClaims::Listed(format, claimed), _) if !claims.is_empty() => {
+            claims::compare_listed(*format, &claims, claimed, &mut report);
+        }
+        _ => {}
     }
     let count_holds = count_holds(layout, manifest, &mut report);
     let tree = seen.chunk_hashes.map(Tree::from_chunk_hashes);
@@ -60,48 +74,73 @@ pub(super) fn judge(manifest: &Manifest, seen: Seen) -> Verified {
             false
         }
     };
-    Verified { report, tree: tree.filter(|_| count_holds && root_holds), facts: seen.slm.facts }
+    Verified { report, tree: tree.filter(|_| count_holds && root_holds), facts }
 }
 
 /// The result of [`inspect_artifact`]: everything that a manifest states about its artifact.
 #[derive(Debug, Clone)]
 pub struct Inspected {
-    /// `artifact.byte_count`, the rules of `.slm`, `slm.checksum`.
+    /// `artifact.byte_count`, the rules of the format, and `slm.checksum`.
     pub report: Report,
+    /// The format that was looked for.
+    pub format: Format,
     /// SHA-256 of the bytes that were read.
     pub sha256: Digest,
     /// The tree over the chunks; `None` when the file does not have `byte_count` bytes.
     pub tree: Option<Tree>,
-    /// Present when header, tokenizer and directory are valid.
+    /// Present for a `.slm` file whose header, tokenizer and directory are valid.
     pub facts: Option<SlmFacts>,
-    /// The rolling checksum, recomputed.
+    /// What a manifest claims of a file of any other format; empty where its header is not valid.
+    pub claims: Claims,
+    /// The rolling checksum, recomputed; 0 for a file of any other format than `.slm`.
     pub rolling: u64,
 }
 
-/// The pass of [`verify_artifact`] without a manifest, for a file of `byte_count` bytes cut in chunks of `chunk_size`.
+impl Inspected {
+    /// What a manifest claims about the inside of the file; `None` if its header is not valid.
+    pub fn format_claims(&self) -> Option<FormatClaims> {
+        let listed =
+            || (!self.claims.is_empty()).then(|| FormatClaims::Listed(self.format, self.claims.clone()));
+        self.facts.as_ref().map(|facts| FormatClaims::Slm(facts.into())).or_else(listed)
+    }
+}
+
+/// The pass of [`verify_artifact`] without a manifest, for a file of this format and `byte_count` bytes, cut in chunks of
+/// `chunk_size`.
 ///
 /// # Errors
 /// Those of reading, and `InvalidInput` with a [`LayoutError`] inside when the sizes give no layout.
 pub fn inspect_artifact(
+    format: Format,
     byte_count: u64,
     chunk_size: u64,
     artifact: &mut (dyn Read + Send),
 ) -> io::Result<Inspected> {
     let invalid = |error: LayoutError| io::Error::new(io::ErrorKind::InvalidInput, error);
     let layout = Layout::new(byte_count, chunk_size).map_err(invalid)?;
-    let seen = pass::run(byte_count, Wanted { rolling: true, chunks: Some(layout) }, artifact)?;
+    let seen = pass::run(byte_count, Wanted { format, chunks: Some(layout) }, artifact)?;
     let mut report = Report::new();
     let rolling = seen.rolling.unwrap_or_default();
     if !length_holds(&seen, byte_count, &mut report) {
-        return Ok(Inspected { report, sha256: seen.sha256, tree: None, facts: None, rolling });
+        let claims = Claims::new();
+        return Ok(Inspected {
+            report,
+            format,
+            sha256: seen.sha256,
+            tree: None,
+            facts: None,
+            claims,
+            rolling,
+        });
     }
-    report.extend(seen.slm.report);
-    if let Some(facts) = &seen.slm.facts {
+    let Found { rules, facts, claims } = seen.found;
+    report.extend(rules);
+    if let Some(facts) = &facts {
         let stored = facts.stored_checksum;
         Checksum { stored, claimed: None, recomputed: seen.rolling }.check(&mut report);
     }
     let tree = seen.chunk_hashes.map(Tree::from_chunk_hashes);
-    Ok(Inspected { report, sha256: seen.sha256, tree, facts: seen.slm.facts, rolling })
+    Ok(Inspected { report, format, sha256: seen.sha256, tree, facts, claims, rolling })
 }
 
 fn length_holds(seen: &Seen, byte_count: u64, report: &mut Report) -> bool {

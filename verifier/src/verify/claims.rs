@@ -1,8 +1,10 @@
 //! The manifest's claims about the inside of the file, compared with the file.
 
+use crate::artifact::Format;
 use crate::digest::tagged;
 use crate::manifest::SlmClaims;
 use crate::report::Report;
+use crate::scan::Claims;
 use crate::slm::SlmFacts;
 
 /// One check for each `slm.*` claim but the checksum.
@@ -24,6 +26,16 @@ pub(super) fn compare(facts: &SlmFacts, claims: &SlmClaims, report: &mut Report)
         report.equal(name, u64::from(found), claimed);
     }
     report.equal("slm.parameter_count", facts.parameter_count, claims.parameter_count);
+}
+
+/// One check for each claim of a manifest of version 1 about a file of this format.
+pub(super) fn compare_listed(format: Format, found: &Claims, claimed: &Claims, report: &mut Report) {
+    for rule in format.claims() {
+        let [found, claimed] = [found, claimed].map(|claims| claims.get(rule.key).map(String::as_str));
+        if found.is_some() || claimed.is_some() {
+            report.equal(rule.key, found.unwrap_or("none"), claimed.unwrap_or("none"));
+        }
+    }
 }
 
 /// The known values of the rolling checksum.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::artifact::{Verified, judge};
 use super::pass::Seen;
+use super::scanning::Scanning;
 use crate::manifest::Manifest;
 use crate::sha::Sha256;
-use crate::slm::Scan;
 
 /// The incremental form of [`verify_artifact`](super::verify_artifact), for a file whose chunks were each proven against
 /// the root on arrival: the rolling checksum is compared and not recomputed, the tree is not rebuilt, and all other checks
@@ -15,14 +15,14 @@ use crate::slm::Scan;
 pub struct Following {
     manifest: Arc<Manifest>,
     sha: Sha256,
-    scan: Scan,
+    scan: Scanning,
     bytes: u64,
 }
 
 impl Following {
     /// A check before the first byte.
     pub fn new(manifest: Arc<Manifest>) -> Self {
-        let scan = Scan::new(manifest.byte_count());
+        let scan = Scanning::new(manifest.format(), manifest.byte_count());
         Self { manifest, sha: Sha256::default(), scan, bytes: 0 }
     }
 
@@ -48,7 +48,7 @@ impl Following {
         let seen = Seen {
             bytes: self.bytes,
             sha256: self.sha.finish(),
-            slm: self.scan.finish(),
+            found: self.scan.finish(),
             rolling: None,
             chunk_hashes: None,
         };

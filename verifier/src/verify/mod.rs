@@ -10,6 +10,7 @@ mod claims;
 mod follow;
 mod local_chunks;
 mod pass;
+mod scanning;
 
 pub use artifact::{Inspected, Verified, inspect_artifact, verify_artifact};
 pub use follow::Following;

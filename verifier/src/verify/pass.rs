@@ -5,18 +5,20 @@ use std::io::{self, Read};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
+use super::scanning::{Found, Scanning};
+use crate::artifact::Format;
 use crate::chunk::Layout;
 use crate::digest::{Digest, sha256};
 use crate::pool;
-use crate::slm::{Rolling, Scan, SlmOutcome};
+use crate::slm::Rolling;
 
 /// Bytes a block; two are in memory. A power of two, so a block holds whole chunks or a part of one.
 const BLOCK_BYTES: usize = 4 << 20;
 
-/// The slower hashes to compute.
+/// What to look for: the rules of a format, and the tree over chunks. The rolling checksum of `.slm` is recomputed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
-    pub(super) rolling: bool,
+    pub(super) format: Format,
     pub(super) chunks: Option<Layout>,
 }
 
@@ -26,7 +28,7 @@ pub(super) struct Seen {
     /// Bytes that were read: at most one more than asked for, which means that the file is longer.
     pub(super) bytes: u64,
     pub(super) sha256: Digest,
-    pub(super) slm: SlmOutcome,
+    pub(super) found: Found,
     pub(super) rolling: Option<u64>,
     pub(super) chunk_hashes: Option<Vec<Digest>>,
 }
@@ -35,8 +37,8 @@ pub(super) struct Seen {
 pub(super) fn run(byte_count: u64, wanted: Wanted, artifact: &mut dyn Read) -> io::Result<Seen> {
     pool::start();
     let mut left = artifact.take(byte_count.saturating_add(1));
-    let (mut bytes, mut whole, mut scan) = (0_u64, Sha256::new(), Scan::new(byte_count));
-    let mut rolling = wanted.rolling.then(Rolling::new);
+    let (mut bytes, mut whole, mut scan) = (0_u64, Sha256::new(), Scanning::new(wanted.format, byte_count));
+    let mut rolling = (wanted.format == Format::Slm).then(Rolling::new);
     let mut chunks = wanted.chunks.map(ChunkHashes::new);
     let (mut block, mut next) = (Block::new(byte_count), Block::new(byte_count));
     block.read(&mut left)?;
@@ -60,7 +62,7 @@ pub(super) fn run(byte_count: u64, wanted: Wanted, artifact: &mut dyn Read) -> i
     Ok(Seen {
         bytes,
         sha256: whole.finalize().into(),
-        slm: scan.finish(),
+        found: scan.finish(),
         rolling: rolling.map(|rolling| rolling.finish()),
         chunk_hashes: chunks.map(ChunkHashes::finish),
     })

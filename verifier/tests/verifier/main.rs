@@ -11,6 +11,7 @@ mod manifest_properties;
 mod manifest_rules;
 mod manifest_sections;
 mod manifest_signature;
+mod manifest_v1;
 mod receipt;
 mod request;
 mod slm;

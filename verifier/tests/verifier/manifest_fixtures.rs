@@ -5,14 +5,14 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use minimodel_fixtures::{
     ManifestOptions, bad_manifests, false_claims, manifest_artifact, schema_checksum, valid_manifests,
 };
-use minimodel_verifier::manifest::{KEY_LIST, RouteFault, SCHEMA_CHECKSUM, check};
+use minimodel_verifier::manifest::{RouteFault, Schema, check};
 use minimodel_verifier::{Manifest, ManifestError as E, sha256};
 
 #[test]
 fn both_sides_know_the_same_keys() {
     let keys: String = minimodel_fixtures::manifest_keys();
-    assert_eq!(keys, KEY_LIST);
-    assert_eq!(schema_checksum(), *SCHEMA_CHECKSUM);
+    assert_eq!(keys, Schema::V0.key_list());
+    assert_eq!(schema_checksum(), Schema::V0.checksum());
 }
 
 #[test]
@@ -100,6 +100,9 @@ fn rule_of(error: &E) -> &'static str {
         E::ArtifactKind(_) => "manifest.artifact_kind",
         E::Acquisition(_) => "manifest.acquisition",
         E::ProjectServerUrl(_) => "manifest.project_server_url",
+        E::ModelCardStatus(_) | E::ModelCardContradiction { .. } | E::ClaimSpelling { .. } => {
+            unreachable!("a rule of version 1")
+        }
         E::SlmFormatVersion(_) => "manifest.format_version",
         E::SlmChecksumSpelling(_) => "manifest.slm_checksum",
         E::Quantization(_) => "manifest.quantization",

@@ -2,7 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use minimodel_verifier::Manifest;
-use minimodel_verifier::manifest::{FieldAt, SCHEMA_CHECKSUM};
+use minimodel_verifier::manifest::{FieldAt, Schema};
 
 /// A digest in the spelling of manifests: 64 times one uppercase hex digit.
 pub(crate) fn digest(digit: char) -> String {
@@ -66,7 +66,7 @@ requires.arch=x86_64,aarch64
 takedown.route=https://example.org/takedown
 x.note=made for the format's own tests
 ",
-        schema = SCHEMA_CHECKSUM.as_str()
+        schema = Schema::V0.checksum()
     )
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use minimodel_verifier::manifest::{Acquisition, Evidence, ManifestDraft, check};
+use minimodel_verifier::manifest::{Acquisition, Evidence, FormatClaims, ManifestDraft, check};
 use minimodel_verifier::{Manifest, ManifestError};
 use proptest::prelude::*;
 
@@ -42,9 +42,9 @@ prop_compose! {
         draft.artifact.acquisition = Acquisition::ALL[lane];
         draft.chunks.size = 1_u64 << exponent;
         draft.chunks.count = byte_count.div_ceil(draft.chunks.size);
-        [draft.artifact.sha256, draft.chunks.merkle_root, draft.slm.tokenizer_sha256] = digests;
-        draft.slm.checksum = checksum;
-        let slm = &mut draft.slm;
+        let FormatClaims::Slm(slm) = &mut draft.claims else { unreachable!("a .slm file") };
+        [draft.artifact.sha256, draft.chunks.merkle_root, slm.tokenizer_sha256] = digests;
+        slm.checksum = checksum;
         [slm.vocab_size, slm.hidden_size, slm.layer_count, slm.head_count, ..] = numbers;
         [.., slm.kv_head_count, slm.ffn_size, slm.max_context, slm.parameter_count] = numbers;
         draft.license_spdx = spdx;

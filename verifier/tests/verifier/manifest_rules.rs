@@ -150,10 +150,10 @@ fn a_comment_in_a_signed_manifest() {
 
 #[test]
 fn an_unknown_version() {
-    for version in ["1", "00", "", "v0"] {
+    for version in ["2", "00", "", "v0"] {
         value_refused("manifest.version", version, E::UnknownVersion, "manifest.version");
     }
-    let other = "manifest.kind=minimodel.manifest\nmanifest.version=1\nnew.key=1\n";
+    let other = "manifest.kind=minimodel.manifest\nmanifest.version=2\nnew.key=1\n";
     let error = E::UnknownVersion(field_at(other, "manifest.version"));
     refused(other.as_bytes(), &error, "manifest.version");
 }

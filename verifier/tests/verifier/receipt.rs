@@ -256,8 +256,8 @@ fn lines_that_end_early_or_go_on() {
 
 #[test]
 fn another_version() {
-    let text = edited("receipt.version=0", "receipt.version=1");
-    refused(&text, E::UnknownVersion { line: 1, found: "1".into() });
+    let text = edited("receipt.version=0", "receipt.version=2");
+    refused(&text, E::UnknownVersion { line: 1, found: "2".into() });
 }
 
 #[test]

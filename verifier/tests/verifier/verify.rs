@@ -7,6 +7,7 @@ use minimodel_fixtures::{
     ManifestOptions, ManifestText, Quantization, Shape, audit_path, bad_slm, chunk_hashes, chunk_list, facts,
     false_claims, manifest_artifact, merkle_root, slm_vec, unreproduced_checksum, valid_slm, valid_variants,
 };
+use minimodel_verifier::artifact::Format;
 use minimodel_verifier::chunk::{Layout, LayoutError, Tree, hash_chunks, list};
 use minimodel_verifier::digest::tagged;
 use minimodel_verifier::report::{Outcome, Report};
@@ -160,7 +161,8 @@ fn a_checksum_that_cannot_be_reproduced_is_a_warning() {
     assert!(verified.report.ok() && verified.tree.is_some());
 
     let inspected =
-        inspect_artifact(artifact.len() as u64, CHUNK as u64, &mut Cursor::new(&artifact)).unwrap();
+        inspect_artifact(Format::Slm, artifact.len() as u64, CHUNK as u64, &mut Cursor::new(&artifact))
+            .unwrap();
     assert_eq!(inspected.report.check("slm.checksum"), Some(check));
     assert_ne!(inspected.rolling, stored);
 }
@@ -195,7 +197,8 @@ fn every_chunk_size_gives_the_tree_of_the_plain_computation() {
         let chunk_size = 1_usize << shift;
         let expected = chunk_hashes(&artifact, chunk_size);
         let mut reader = Stutter { bytes: &artifact, given: 0, calls: 0 };
-        let inspected = inspect_artifact(artifact.len() as u64, chunk_size as u64, &mut reader).unwrap();
+        let inspected =
+            inspect_artifact(Format::Slm, artifact.len() as u64, chunk_size as u64, &mut reader).unwrap();
         let tree = inspected.tree.unwrap();
         assert_eq!(tree.chunk_hashes(), expected, "{chunk_size}");
         assert_eq!(*tree.root(), merkle_root(&expected), "{chunk_size}");
@@ -212,17 +215,17 @@ fn an_inspection_finds_what_the_fixtures_wrote() {
     for (name, shape) in valid_slm() {
         let artifact = slm_vec(&shape, 8);
         let (len, expected) = (artifact.len() as u64, facts(&artifact));
-        let inspected = inspect_artifact(len, 65_536, &mut Cursor::new(&artifact)).unwrap();
+        let inspected = inspect_artifact(Format::Slm, len, 65_536, &mut Cursor::new(&artifact)).unwrap();
         assert!(inspected.report.ok(), "{name}");
         assert_eq!(inspected.sha256, expected.sha256, "{name}");
         assert_eq!(inspected.rolling, expected.header.checksum, "{name}");
         assert_eq!(inspected.facts.unwrap().parameter_count, shape.parameter_count(), "{name}");
 
-        let shorter = inspect_artifact(len + 1, 65_536, &mut Cursor::new(&artifact)).unwrap();
+        let shorter = inspect_artifact(Format::Slm, len + 1, 65_536, &mut Cursor::new(&artifact)).unwrap();
         assert_eq!(failures(&shorter.report), ["artifact.byte_count"], "{name}");
         assert_eq!((shorter.tree, shorter.facts), (None, None), "{name}");
     }
-    let error = inspect_artifact(0, 65_536, &mut Cursor::new(b"")).unwrap_err();
+    let error = inspect_artifact(Format::Slm, 0, 65_536, &mut Cursor::new(b"")).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     let source = error.get_ref().and_then(|source| source.downcast_ref::<LayoutError>());
     assert_eq!(source, Some(&LayoutError::Empty));

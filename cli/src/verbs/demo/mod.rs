@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use minimodel_fixtures::{ManifestOptions, Quantization, Shape, write_slm};
+use minimodel_verifier::artifact::Format;
 use minimodel_verifier::verify::{inspect_artifact, verify_artifact};
 use minimodel_verifier::{Manifest, chunk};
 
@@ -111,8 +112,8 @@ fn make_manifest(path: &Path) -> Result<Manifest, Failure> {
     let reading = |error: std::io::Error| Failure::reading("sample", path, &error);
     let bytes = std::fs::read(path).map_err(reading)?;
     let chunk_size = chunk::auto_chunk_size(bytes.len() as u64);
-    let inspected =
-        inspect_artifact(bytes.len() as u64, chunk_size, &mut bytes.as_slice()).map_err(reading)?;
+    let inspected = inspect_artifact(Format::Slm, bytes.len() as u64, chunk_size, &mut bytes.as_slice())
+        .map_err(reading)?;
     if !inspected.report.ok() {
         return Err(Failure::unexpected(
             "the sample is not valid",

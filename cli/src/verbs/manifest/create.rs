@@ -1,5 +1,6 @@
 //! `minimodel manifest create`: the manifest of a file that passes every check.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
@@ -7,13 +8,13 @@ use minimodel::Identity;
 use minimodel::checks::CheckRecords;
 use minimodel::clock;
 use minimodel_swarm::store::SourceFile;
+use minimodel_verifier::artifact::Format;
 use minimodel_verifier::chunk::{self, Layout, Tree, auto_chunk_size};
 use minimodel_verifier::digest::{parse_tagged, sha256};
 use minimodel_verifier::manifest::{
-    Acquisition, ArtifactClaims, ChunkClaims, ChunkListClaims, Evidence, ManifestDraft, RequiresClaims,
-    SlmClaims, SourceClaims,
+    Acquisition, ArtifactClaims, ChunkClaims, ChunkListClaims, Evidence, FormatClaims, ManifestDraft,
+    RequiresClaims, SourceClaims,
 };
-use minimodel_verifier::slm::SlmFacts;
 use minimodel_verifier::verify::{Inspected, inspect_artifact};
 use minimodel_verifier::{Manifest, ManifestError};
 use serde::Serialize;
@@ -55,7 +56,8 @@ pub(super) fn run(args: &ManifestCreateArgs, context: &Context) -> Result<(), Fa
     }
     let source = check::open("artifact", &args.artifact)?;
     let layout = layout(args, source.byte_count())?;
-    let mut draft = draft(args, layout)?;
+    let format = format(&args.artifact, &source)?;
+    let mut draft = draft(args, format, layout)?;
     // The command line is checked before minutes of hashing, with valid placeholders in the place of the file's numbers.
     draft.build().map_err(|error| refused(&error))?;
     let identity = match args.sign {
@@ -64,7 +66,7 @@ pub(super) fn run(args: &ManifestCreateArgs, context: &Context) -> Result<(), Fa
     };
 
     let begun_ns = clock::now_ns();
-    let inspected = inspect(context, &args.artifact, &source, layout)?;
+    let inspected = inspect(context, (&args.artifact, format), &source, layout)?;
     let tree = claim(&mut draft, &inspected, &args.artifact)?;
     let list = chunk::list::render(tree.chunk_hashes());
     if let Some(claims) = &mut draft.chunks.list {
@@ -85,6 +87,14 @@ pub(super) fn run(args: &ManifestCreateArgs, context: &Context) -> Result<(), Fa
     answer(args, context, &manifest)
 }
 
+/// The format of the file, by its first bytes. A file of none is checked as a `.slm` file, and refused by its magic number.
+fn format(path: &Path, source: &SourceFile) -> Result<Format, Failure> {
+    let mut beginning = Vec::new();
+    let read = source.reader().take(Format::BEGINNING_BYTES).read_to_end(&mut beginning);
+    read.map_err(|error| Failure::reading("artifact", path, &error))?;
+    Ok(Format::of_beginning(&beginning).unwrap_or(Format::Slm))
+}
+
 /// The chunk layout of the file; a chunk size that no manifest can name is a usage error.
 fn layout(args: &ManifestCreateArgs, byte_count: u64) -> Result<Layout, Failure> {
     let chunk_size = match args.chunk_size {
@@ -100,7 +110,11 @@ fn layout(args: &ManifestCreateArgs, byte_count: u64) -> Result<Layout, Failure>
 }
 
 /// The claims of the command line, with placeholders for the claims that the file itself determines.
-fn draft(args: &ManifestCreateArgs, layout: Layout) -> Result<ManifestDraft, Failure> {
+fn draft(args: &ManifestCreateArgs, format: Format, layout: Layout) -> Result<ManifestDraft, Failure> {
+    if format == Format::Slm && args.model_card_route.is_none() {
+        let error = "the manifest of a .slm file names a model card";
+        return Err(Failure::new(Exit::Usage, error, "add --model-card-route ROUTE"));
+    }
     let evidence = args.evidence.iter().map(|piece| {
         let sha256 = match &piece.sha256 {
             None => None,
@@ -131,20 +145,7 @@ fn draft(args: &ManifestCreateArgs, layout: Layout) -> Result<ManifestDraft, Fai
                 AcquisitionChoice::ConsentPeerTransfer => Acquisition::ConsentPeerTransfer,
             },
         },
-        slm: SlmClaims {
-            checksum: 1,
-            tokenizer_sha256: [0; 32],
-            layout_sha256: [0; 32],
-            quantization: "f32".to_owned(),
-            vocab_size: 1,
-            hidden_size: 1,
-            layer_count: 1,
-            head_count: 1,
-            kv_head_count: 1,
-            ffn_size: 1,
-            max_context: 1,
-            parameter_count: 1,
-        },
+        claims: FormatClaims::placeholder(format),
         chunks: ChunkClaims {
             size: layout.chunk_size().into(),
             count: layout.count().into(),
@@ -160,14 +161,14 @@ fn draft(args: &ManifestCreateArgs, layout: Layout) -> Result<ManifestDraft, Fai
 
 fn inspect(
     context: &Context,
-    path: &Path,
+    (path, format): (&Path, Format),
     source: &SourceFile,
     layout: Layout,
 ) -> Result<Inspected, Failure> {
     let interrupt = Interrupt::listen()?;
     let progress = Progress::start(context, "verify", source.byte_count(), false);
     let mut reader = interrupt.guard(progress.counter().count(source.reader()));
-    let inspected = inspect_artifact(layout.byte_count(), layout.chunk_size().into(), &mut reader);
+    let inspected = inspect_artifact(format, layout.byte_count(), layout.chunk_size().into(), &mut reader);
     drop(reader);
     drop(progress);
     interrupt.check()?;
@@ -182,7 +183,7 @@ fn inspect(
 
 /// Fills in the claims that the file determines; returns the tree over its chunks.
 fn claim<'a>(draft: &mut ManifestDraft, inspected: &'a Inspected, path: &Path) -> Result<&'a Tree, Failure> {
-    let (Some(facts), Some(tree)) = (&inspected.facts, &inspected.tree) else {
+    let (Some(claims), Some(tree)) = (inspected.format_claims(), &inspected.tree) else {
         let subject = format!("the file `{}`", escape::path(path));
         return Err(text::of_report(
             Exit::Verification,
@@ -193,26 +194,8 @@ fn claim<'a>(draft: &mut ManifestDraft, inspected: &'a Inspected, path: &Path) -
     };
     draft.artifact.sha256 = inspected.sha256;
     draft.chunks.merkle_root = *tree.root();
-    draft.slm = slm_claims(facts);
+    draft.claims = claims;
     Ok(tree)
-}
-
-fn slm_claims(facts: &SlmFacts) -> SlmClaims {
-    let header = &facts.header;
-    SlmClaims {
-        checksum: facts.stored_checksum,
-        tokenizer_sha256: facts.tokenizer_sha256,
-        layout_sha256: facts.layout_sha256,
-        quantization: facts.quantization.to_string(),
-        vocab_size: header.vocab_size.into(),
-        hidden_size: header.hidden_size.into(),
-        layer_count: header.layer_count.into(),
-        head_count: header.head_count.into(),
-        kv_head_count: header.kv_head_count.into(),
-        ffn_size: header.ffn_size.into(),
-        max_context: header.max_context.into(),
-        parameter_count: facts.parameter_count,
-    }
 }
 
 fn build(draft: &ManifestDraft, identity: Option<&Identity>) -> Result<Manifest, ManifestError> {

@@ -10,6 +10,7 @@ mod database;
 mod doctor;
 mod exposed;
 mod folders;
+mod formats;
 mod grants;
 mod house;
 mod http;
