@@ -1,6 +1,6 @@
 /** Fields for a file or a folder of this machine. */
 import { call } from '../api.js';
-import { choices } from '../pure/library.js';
+import { MODEL_FILE, choices } from '../pure/library.js';
 import { size } from '../pure/words.js';
 import { useEffect, useRef, useState } from '../vendor/hooks.js';
 import { Field, cmd, useCall } from './actions.js';
@@ -54,7 +54,7 @@ export function FileField({ path, onPick, chosen }) {
   };
   const pick = (it, { entries }) => {
     const read = type(it.path);
-    const beside = entries.find(({ name }) => name === it.name.replace(/slm$/, 'minimodel'));
+    const beside = entries.find(({ name }) => name === it.name.replace(MODEL_FILE, '.minimodel'));
     if (beside) run(async () => read(await call('GET /v1/files/manifest', { path: beside.path }), beside.name), 'The manifest beside it was read.');
   };
   const [under, open] = useState(/** @type {string | undefined} */ (undefined));

@@ -24,8 +24,11 @@ export function fit({ fits, checks }) {
   return checks.some((it) => it.outcome === 'unknown') ? ['rests', 'unknown'] : ['done', 'fits'];
 }
 
+/** The end of a model file's name. */
+export const MODEL_FILE = /\.(slm|gguf|safetensors)$/;
+
 /** The folders and models among files; manifests are read by the browser. @param {Api.Files} files */
-export const choices = ({ entries }) => entries.filter((it) => it.is_dir || it.name.endsWith('.slm'));
+export const choices = ({ entries }) => entries.filter((it) => it.is_dir || MODEL_FILE.test(it.name));
 
 /** Whether all words of a text occur. */
 export const matches = (text, ...all) => text.toLowerCase().split(/\s+/).every((word) => all.join(' ').toLowerCase().includes(word));

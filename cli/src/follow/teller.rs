@@ -9,6 +9,7 @@ use minimodel::publishers::SignerVerdict;
 use minimodel_companion::doctor;
 use minimodel_companion::model::{Cause, Kind, Peer, Reach, Transfer};
 use minimodel_swarm::driver::{PeerView, Snapshot};
+use minimodel_verifier::artifact::{ArtifactName, Format};
 use minimodel_verifier::receipt::{PeerSupply, Receipt};
 use minimodel_wire::SignedOffer;
 use serde_json::{Map, Value, json};
@@ -311,9 +312,7 @@ impl Teller {
             return Ok(());
         }
         self.printer.note(format!("receipt      {}", escape::path(receipt)));
-        self.printer.note(
-            "to use it: open TinyRustLM and choose this file in its own file picker; nothing opens it for you",
-        );
+        self.printer.note(format!("to use it: {}; nothing opens it for you", how_to_open(path)));
         if self.printer.is_json() { Ok(()) } else { self.printer.answer_path(path) }
     }
 
@@ -327,6 +326,16 @@ impl Teller {
 /// A path for JSON, where bytes that are not UTF-8 are replaced.
 pub(super) fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
+}
+
+/// How to use a file, by the name that a fetch gave it.
+fn how_to_open(path: &Path) -> &'static str {
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(ArtifactName::of_file);
+    match name.map(|name| name.format()) {
+        Some(Format::Gguf) => "open it with a program that reads GGUF, such as llama.cpp",
+        Some(Format::Safetensors) => "open it with a program that reads safetensors",
+        Some(Format::Slm) | None => "open TinyRustLM and choose this file in its own file picker",
+    }
 }
 
 #[cfg(test)]

@@ -351,7 +351,10 @@ fn a_lan_that_is_flooded_ends_with_its_last_use() {
         alone::eventually("a rest", || {
             number += 1;
             stranger.instance = format!("{number:016x}");
-            other.say(&stranger.bytes());
+            // Twice as many as may be held; then a few more, as some may be lost. A busy machine is to find the time to count them.
+            if number < 1_024 || number % 64 == 0 {
+                other.say(&stranger.bytes());
+            }
             alone::sockets() == sockets
         });
         lan.look_for(&[]).unwrap();

@@ -33,7 +33,10 @@ fn model_of_another_format_goes_the_whole_way() {
         let offer = alice.home.run(words).exits(0).stdout.lines().next().unwrap().to_owned();
 
         let line = ["fetch", "--offer", &offer, "--out", "models", "--consent", "fetch,import"];
-        let path = bob.home.run(line).exits(0).stdout.trim().to_owned();
+        let ran = bob.home.run(line).exits(0);
+        let program = format!("a program that reads {}", if ending == "gguf" { "GGUF" } else { ending });
+        assert!(ran.stderr.contains(&program), "{}", ran.stderr);
+        let path = ran.stdout.trim().to_owned();
         assert!(path.ends_with(&format!("tiny-1.0.{ending}")), "{path}");
         assert!(fs::read(&path).unwrap() == bytes);
         let receipt = fs::read_to_string(format!("{path}.receipt")).unwrap();
@@ -43,7 +46,7 @@ fn model_of_another_format_goes_the_whole_way() {
         );
         bob.home.say(&format!("inspect {path}.receipt")).exits(0);
 
-        // A damaged copy is mended in its place, and the library leads to it by a link with its ending.
+        // A damaged copy is mended in its place.
         let mut damaged = bytes.clone();
         damaged[100_000] ^= 1;
         fs::write(&path, &damaged).unwrap();
@@ -52,6 +55,30 @@ fn model_of_another_format_goes_the_whole_way() {
         bob.home.run(line).exits(0);
         assert!(fs::read(&path).unwrap() == bytes);
     }
+}
+
+#[test]
+fn link_of_the_library_ends_as_its_file() {
+    let house = House::new();
+    for (ending, version, bytes) in
+        [("gguf", "1.0", gguf_vec(50_000, 1)), ("safetensors", "2.0", safetensors_vec(50_000, 1))]
+    {
+        let file = format!("mine.{ending}");
+        house.home.write(&file, bytes);
+        publish(&house, &file, version);
+        house.home.say(&format!("library add tiny.minimodel {file}")).exits(0);
+        fs::remove_file(house.home.path("tiny.minimodel")).unwrap();
+    }
+    let links = || {
+        ["gguf", "safetensors"].map(|ending| house.home.own(&format!("data/library/active/tiny.{ending}")))
+    };
+    let lead = || links().map(|link| fs::symlink_metadata(link).is_ok());
+    for (version, expected) in [("1.0", [true, false]), ("2.0", [false, true]), ("1.0", [true, false])] {
+        house.home.say(&format!("library activate tiny@{version}")).exits(0);
+        assert_eq!(lead(), expected);
+    }
+    house.home.say("library remove tiny@1.0").exits(0);
+    assert_eq!(lead(), [false, false]);
 }
 
 #[test]
