@@ -226,10 +226,12 @@ pub(crate) fn not_served(
 impl From<RepairError> for Failure {
     fn from(error: RepairError) -> Self {
         match error {
-            RepairError::Name { path } => Self::new(
+            RepairError::Name { path, ending } => Self::new(
                 Exit::Usage,
                 format!("`{}` cannot be repaired in its place", escape::path(&path)),
-                "give it a name that ends in `.slm`, or fetch the model again: `minimodel fetch`",
+                format!(
+                    "give it a name that ends in `.{ending}`, or fetch the model again: `minimodel fetch`"
+                ),
             ),
             RepairError::TooManyReceipts { path } => Self::new(
                 Exit::Io,

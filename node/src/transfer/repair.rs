@@ -36,20 +36,22 @@ const MAX_RECEIPTS: u32 = 1_000;
 ///
 /// let target = repair_target("model.gguf".as_ref(), &manifest, None);
 /// let advice = match target {
-///     Err(RepairError::Name { .. }) => "rename the file: it must end in .slm",
-///     Err(RepairError::PartlyOther { .. }) => "ask the user whether the rest may be written over",
-///     _ => "",
+///     Err(RepairError::Name { ending, .. }) => format!("rename the file: it must end in .{ending}"),
+///     Err(RepairError::PartlyOther { .. }) => "ask the user whether the rest may be written over".to_owned(),
+///     _ => String::new(),
 /// };
 /// assert_eq!(advice, "rename the file: it must end in .slm");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
-    /// The name of the file does not end in `.slm`, so that it cannot be repaired in its place.
+    /// The name of the file does not end as those of its format, so that it cannot be repaired in its place.
     #[error("`{}` cannot be repaired in its place", path.display())]
     Name {
         /// The file.
         path: PathBuf,
+        /// How its name has to end, without the dot.
+        ending: &'static str,
     },
     /// Every name for another receipt of a repair is taken.
     #[error("there are too many receipts at `{}`", path.display())]
@@ -114,7 +116,9 @@ pub fn is_under_way(artifact: &Path) -> bool {
 ///
 /// The file cannot be repaired in its place, or the receipt cannot be written where it is to go.
 pub fn target(artifact: &Path, manifest: &Manifest, receipt: Option<&Path>) -> Result<Target, RepairError> {
-    let (folder, name) = place(artifact).ok_or_else(|| RepairError::Name { path: artifact.to_owned() })?;
+    let format = manifest.format();
+    let no_place = || RepairError::Name { path: artifact.to_owned(), ending: format.word() };
+    let (folder, name) = place(artifact).filter(|(_, name)| name.format() == format).ok_or_else(no_place)?;
     let receipt = receipt.map_or_else(|| free_receipt(folder, &name), |path| Ok(path.to_owned()))?;
     let target = Target::named(folder, name, manifest, Some(&receipt))?;
     target.check_receipt_name()?;
