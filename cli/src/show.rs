@@ -4,7 +4,6 @@ use std::path::Path;
 
 use data_encoding::HEXLOWER;
 use minimodel::publishers::SignerVerdict;
-use minimodel_verifier::artifact::Format;
 use minimodel_verifier::digest::tagged;
 use minimodel_verifier::manifest::FormatClaims;
 use minimodel_verifier::{Manifest, gguf};
@@ -81,6 +80,7 @@ pub(crate) fn details(manifest: &Manifest) -> Vec<(String, String)> {
         ("chunks", format!("{} of {} bytes", manifest.chunk_count(), manifest.chunk_size())),
         ("chunk root", tagged(manifest.merkle_root())),
     ];
+    lines.push(("format", manifest.format().title().to_owned()));
     lines.extend(inside(manifest.claims()));
     if let (Some(route), Some(sum)) = (manifest.chunk_list_route(), manifest.chunk_list_sha256()) {
         lines.push(("chunk list", format!("{}, {}", shown(route), tagged(sum))));
@@ -98,7 +98,6 @@ pub(crate) fn details(manifest: &Manifest) -> Vec<(String, String)> {
 fn inside(claims: &FormatClaims) -> Vec<(&'static str, String)> {
     match claims {
         FormatClaims::Slm(slm) => vec![
-            ("format", Format::Slm.title().to_owned()),
             ("parameters", format!("{}, stored as {}", slm.parameter_count, slm.quantization)),
             (
                 "shape",
@@ -114,8 +113,7 @@ fn inside(claims: &FormatClaims) -> Vec<(&'static str, String)> {
                 ),
             ),
         ],
-        FormatClaims::Listed(format, claims) => {
-            let format = ("format", format.title().to_owned());
+        FormatClaims::Listed(_, claims) => {
             let labels = [
                 (".architecture", "architecture"),
                 (".parameter_count", "parameters"),
@@ -127,7 +125,7 @@ fn inside(claims: &FormatClaims) -> Vec<(&'static str, String)> {
                 let (key, value) = claims.iter().find(|(key, _)| key.ends_with(ending))?;
                 Some((label, if *key == "gguf.tensor_types" { named(value) } else { value.clone() }))
             };
-            std::iter::once(format).chain(labels.into_iter().filter_map(claim)).collect()
+            labels.into_iter().filter_map(claim).collect()
         }
     }
 }

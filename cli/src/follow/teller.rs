@@ -330,8 +330,7 @@ pub(super) fn shown(path: &Path) -> String {
 
 /// How to use a file, by the name that a fetch gave it.
 fn how_to_open(path: &Path) -> &'static str {
-    let name = path.file_name().and_then(|name| name.to_str()).and_then(ArtifactName::of_file);
-    match name.map(|name| name.format()) {
+    match ArtifactName::of_path(path).map(|name| name.format()) {
         Some(Format::Gguf) => "open it with a program that reads GGUF, such as llama.cpp",
         Some(Format::Safetensors) => "open it with a program that reads safetensors",
         Some(Format::Slm) | None => "open TinyRustLM and choose this file in its own file picker",

@@ -48,8 +48,7 @@ pub(super) struct Row {
 
 /// Returns the format of a file by the name that every fetch gives it. A file that its user named otherwise counts as `.slm`.
 pub(super) fn format_of(path: Option<&Path>) -> Format {
-    let name = path.and_then(Path::file_name).and_then(|name| name.to_str());
-    name.and_then(ArtifactName::of_file).map_or(Format::Slm, |name| name.format())
+    path.and_then(ArtifactName::of_path).map_or(Format::Slm, |name| name.format())
 }
 
 impl Row {

@@ -175,10 +175,8 @@ fn tell_name(run: &Run, target: &Target, given_back: Result<(), String>) {
 
 /// Folder and name of a file to be repaired in place.
 fn place(artifact: &Path) -> Option<(&Path, ArtifactName)> {
-    let name = artifact.file_name().and_then(|name| name.to_str()).and_then(ArtifactName::of_file);
-    let folder =
-        artifact.parent().map(|folder| if folder == Path::new("") { Path::new(".") } else { folder });
-    Some((folder?, name?))
+    let folder = artifact.parent()?;
+    Some((if folder == Path::new("") { Path::new(".") } else { folder }, ArtifactName::of_path(artifact)?))
 }
 
 /// `STEM.slm.repair.receipt`, or the next free number; the receipt of the import is left alone.

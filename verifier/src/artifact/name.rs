@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::Format;
 
 /// The name of an artifact's file: `STEM.ENDING`. The names of all files beside it follow from it.
@@ -36,6 +38,11 @@ impl ArtifactName {
         let (stem, ending) = name.rsplit_once('.')?;
         let format = Format::from_word(ending)?;
         (!stem.is_empty()).then(|| Self::new(stem, format))
+    }
+
+    /// [`of_file`](Self::of_file) of the last part of a path.
+    pub fn of_path(path: &Path) -> Option<Self> {
+        Self::of_file(path.file_name()?.to_str()?)
     }
 
     /// The format of the file.

@@ -1,7 +1,5 @@
 //! The named checks of `verify-manifest`, in their one order.
 
-use crate::artifact::Format;
-
 /// At most [`MAX_MANIFEST_BYTES`](super::MAX_MANIFEST_BYTES).
 pub(super) const SIZE: &str = "manifest.size";
 /// Bytes, lines, spelling of keys, comments, limits, no key twice.
@@ -36,15 +34,6 @@ pub(super) const SOURCE: &str = "manifest.source";
 pub(super) const REQUIRES: &str = "manifest.requires";
 /// `signature.*` and the key in `publisher.key_id`.
 pub(super) const SIGNATURE: &str = "manifest.signature";
-
-/// The check of the claims about the inside of a file.
-pub(super) fn of_claims(format: Format) -> &'static str {
-    match format {
-        Format::Slm => SLM,
-        Format::Gguf => GGUF,
-        Format::Safetensors => SAFETENSORS,
-    }
-}
 
 /// Every check of a manifest of version 0, in the order in which they are made and reported. One of version 1 has that of its format
 /// in the place of `manifest.slm`.

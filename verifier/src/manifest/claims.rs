@@ -104,6 +104,20 @@ pub struct SlmClaims {
 }
 
 impl SlmClaims {
+    /// The plain numbers, by key.
+    pub(crate) fn numbers(&self) -> [(&'static str, u64); 8] {
+        [
+            ("slm.vocab_size", self.vocab_size),
+            ("slm.hidden_size", self.hidden_size),
+            ("slm.layer_count", self.layer_count),
+            ("slm.head_count", self.head_count),
+            ("slm.kv_head_count", self.kv_head_count),
+            ("slm.ffn_size", self.ffn_size),
+            ("slm.max_context", self.max_context),
+            ("slm.parameter_count", self.parameter_count),
+        ]
+    }
+
     fn placeholder() -> Self {
         Self {
             checksum: 1,

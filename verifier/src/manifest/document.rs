@@ -6,8 +6,8 @@ use super::signature;
 use crate::artifact::{ArtifactName, Format};
 use crate::{Digest, sha256};
 
-/// A valid manifest, of version 0 or 1: its text keeps every rule of the format and, if it is signed, the signature over the canonical form
-/// verifies under `publisher.key_id`. Comments are not kept.
+/// A valid manifest, of version 0 or 1: its text keeps every rule of the format and, if it is signed, the signature over the
+/// canonical form verifies under `publisher.key_id`. Comments are not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     draft: ManifestDraft,

@@ -155,17 +155,7 @@ fn put_slm(slm: &SlmClaims, put: &mut impl FnMut(&str, &str)) {
     put("slm.tokenizer_checksum", &tagged(&slm.tokenizer_sha256));
     put("slm.tensor_layout_checksum", &tagged(&slm.layout_sha256));
     put("slm.quantization", &slm.quantization);
-    let numbers = [
-        ("slm.vocab_size", slm.vocab_size),
-        ("slm.hidden_size", slm.hidden_size),
-        ("slm.layer_count", slm.layer_count),
-        ("slm.head_count", slm.head_count),
-        ("slm.kv_head_count", slm.kv_head_count),
-        ("slm.ffn_size", slm.ffn_size),
-        ("slm.max_context", slm.max_context),
-        ("slm.parameter_count", slm.parameter_count),
-    ];
-    for (key, number) in numbers {
+    for (key, number) in slm.numbers() {
         put(key, &number.to_string());
     }
 }

@@ -35,10 +35,7 @@ const OPTIONAL: [&str; 18] = [
 pub(super) fn required(schema: Schema, format: Format) -> impl Iterator<Item = &'static str> {
     let optional =
         move |key: &str| OPTIONAL.contains(&key) || (schema == Schema::V1 && key == "model_card.route");
-    let is_claim = |key: &str| {
-        Format::IN_MANIFESTS.iter().any(|format| format.claims().iter().any(|rule| rule.key == key))
-    };
-    let common = schema.key_list().lines().filter(move |key| !optional(key) && !is_claim(key));
+    let common = schema.key_list().lines().filter(move |key| !optional(key) && claimed_of(key).is_none());
     common.chain(format.claims().iter().filter(|rule| rule.is_required).map(|rule| rule.key))
 }
 
@@ -74,11 +71,15 @@ fn forbidden_word(key: &str) -> Option<&'static str> {
     words.into_iter().find_map(|word| FORBIDDEN_WORDS.into_iter().find(|forbidden| *forbidden == word))
 }
 
+/// The format whose claims have this key.
+fn claimed_of(key: &str) -> Option<Format> {
+    let has_it = |format: &Format| format.claims().iter().any(|rule| rule.key == key);
+    Format::IN_MANIFESTS.into_iter().find(has_it)
+}
+
 /// A key of the version, but none of another format's claims.
 fn is_allowed(key: &str, schema: Schema, format: Format) -> bool {
-    let of_another = Format::IN_MANIFESTS.into_iter().filter(|&other| other != format);
-    let is_foreign = |other: Format| other.claims().iter().any(|rule| rule.key == key);
-    let is_known = schema.knows(key) && !of_another.into_iter().any(is_foreign);
+    let is_known = schema.knows(key) && claimed_of(key).is_none_or(|of| of == format);
     key.starts_with("x.") || is_known || evidence_part(key).is_some()
 }
 

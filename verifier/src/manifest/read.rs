@@ -107,7 +107,8 @@ fn claims<'a>(
     report.pass(names::ARTIFACT, format!("{} bytes", artifact.byte_count));
     let claims = format_claims(fields, format)?;
     let found = if let FormatClaims::Slm(slm) = &claims { slm.quantization.as_str() } else { "well-formed" };
-    report.pass(names::of_claims(format), found);
+    // Keys of claims begin with the word of the format.
+    report.pass(names::of_key(format.word()), found);
     let chunks = chunks(fields, artifact.byte_count)?;
     report.pass(names::CHUNKS, format!("{} of {} bytes", chunks.count, chunks.size));
     let evidence = evidence(fields)?;

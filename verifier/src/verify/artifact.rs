@@ -10,7 +10,6 @@ use crate::chunk::{Layout, LayoutError, Tree};
 use crate::digest::{Digest, tagged};
 use crate::manifest::{FormatClaims, Manifest};
 use crate::report::Report;
-use crate::scan::Claims;
 use crate::slm::SlmFacts;
 
 /// The result of [`verify_artifact`] and of [`Following`](super::Following).
@@ -52,14 +51,14 @@ pub(super) fn judge(manifest: &Manifest, seen: Seen) -> Verified {
     report.equal("artifact.sha256", tagged(&seen.sha256), tagged(manifest.artifact_sha256()));
     let Found { rules, facts, claims } = seen.found;
     report.extend(rules);
-    match (manifest.claims(), &facts) {
-        (FormatClaims::Slm(claimed), Some(facts)) => {
-            claims::compare(facts, claimed, &mut report);
-            let (stored, claimed) = (facts.stored_checksum, Some(claimed.checksum));
+    match (&claims, manifest.claims()) {
+        (Some(FormatClaims::Slm(found)), FormatClaims::Slm(claimed)) => {
+            claims::compare(found, claimed, &mut report);
+            let (stored, claimed) = (found.checksum, Some(claimed.checksum));
             Checksum { stored, claimed, recomputed: seen.rolling }.check(&mut report);
         }
-        (FormatClaims::Listed(format, claimed), _) if !claims.is_empty() => {
-            claims::compare_listed(*format, &claims, claimed, &mut report);
+        (Some(FormatClaims::Listed(format, found)), FormatClaims::Listed(_, claimed)) => {
+            claims::compare_listed(*format, found, claimed, &mut report);
         }
         _ => {}
     }
@@ -82,27 +81,16 @@ pub(super) fn judge(manifest: &Manifest, seen: Seen) -> Verified {
 pub struct Inspected {
     /// `artifact.byte_count`, the rules of the format, and `slm.checksum`.
     pub report: Report,
-    /// The format that was looked for.
-    pub format: Format,
     /// SHA-256 of the bytes that were read.
     pub sha256: Digest,
     /// The tree over the chunks; `None` when the file does not have `byte_count` bytes.
     pub tree: Option<Tree>,
     /// Present for a `.slm` file whose header, tokenizer and directory are valid.
     pub facts: Option<SlmFacts>,
-    /// What a manifest claims of a file of any other format; empty where its header is not valid.
-    pub claims: Claims,
+    /// What a manifest claims about the inside of the file; `None` where its header is not valid.
+    pub claims: Option<FormatClaims>,
     /// The rolling checksum, recomputed; 0 for a file of any other format than `.slm`.
     pub rolling: u64,
-}
-
-impl Inspected {
-    /// What a manifest claims about the inside of the file; `None` if its header is not valid.
-    pub fn format_claims(&self) -> Option<FormatClaims> {
-        let listed =
-            || (!self.claims.is_empty()).then(|| FormatClaims::Listed(self.format, self.claims.clone()));
-        self.facts.as_ref().map(|facts| FormatClaims::Slm(facts.into())).or_else(listed)
-    }
 }
 
 /// The pass of [`verify_artifact`] without a manifest, for a file of this format and `byte_count` bytes, cut in chunks of
@@ -122,16 +110,7 @@ pub fn inspect_artifact(
     let mut report = Report::new();
     let rolling = seen.rolling.unwrap_or_default();
     if !length_holds(&seen, byte_count, &mut report) {
-        let claims = Claims::new();
-        return Ok(Inspected {
-            report,
-            format,
-            sha256: seen.sha256,
-            tree: None,
-            facts: None,
-            claims,
-            rolling,
-        });
+        return Ok(Inspected { report, sha256: seen.sha256, tree: None, facts: None, claims: None, rolling });
     }
     let Found { rules, facts, claims } = seen.found;
     report.extend(rules);
@@ -140,7 +119,7 @@ pub fn inspect_artifact(
         Checksum { stored, claimed: None, recomputed: seen.rolling }.check(&mut report);
     }
     let tree = seen.chunk_hashes.map(Tree::from_chunk_hashes);
-    Ok(Inspected { report, format, sha256: seen.sha256, tree, facts, claims, rolling })
+    Ok(Inspected { report, sha256: seen.sha256, tree, facts, claims, rolling })
 }
 
 fn length_holds(seen: &Seen, byte_count: u64, report: &mut Report) -> bool {

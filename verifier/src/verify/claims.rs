@@ -5,27 +5,15 @@ use crate::digest::tagged;
 use crate::manifest::SlmClaims;
 use crate::report::Report;
 use crate::scan::Claims;
-use crate::slm::SlmFacts;
 
 /// One check for each `slm.*` claim but the checksum.
-pub(super) fn compare(facts: &SlmFacts, claims: &SlmClaims, report: &mut Report) {
-    let header = &facts.header;
-    report.equal("slm.tokenizer_checksum", tagged(&facts.tokenizer_sha256), tagged(&claims.tokenizer_sha256));
-    report.equal("slm.tensor_layout_checksum", tagged(&facts.layout_sha256), tagged(&claims.layout_sha256));
-    report.equal("slm.quantization", facts.quantization.as_str(), claims.quantization.as_str());
-    let numbers = [
-        ("slm.vocab_size", header.vocab_size, claims.vocab_size),
-        ("slm.hidden_size", header.hidden_size, claims.hidden_size),
-        ("slm.layer_count", header.layer_count, claims.layer_count),
-        ("slm.head_count", header.head_count, claims.head_count),
-        ("slm.kv_head_count", header.kv_head_count, claims.kv_head_count),
-        ("slm.ffn_size", header.ffn_size, claims.ffn_size),
-        ("slm.max_context", header.max_context, claims.max_context),
-    ];
-    for (name, found, claimed) in numbers {
-        report.equal(name, u64::from(found), claimed);
+pub(super) fn compare(found: &SlmClaims, claims: &SlmClaims, report: &mut Report) {
+    report.equal("slm.tokenizer_checksum", tagged(&found.tokenizer_sha256), tagged(&claims.tokenizer_sha256));
+    report.equal("slm.tensor_layout_checksum", tagged(&found.layout_sha256), tagged(&claims.layout_sha256));
+    report.equal("slm.quantization", found.quantization.as_str(), claims.quantization.as_str());
+    for ((name, found), (_, claimed)) in found.numbers().into_iter().zip(claims.numbers()) {
+        report.equal(name, found, claimed);
     }
-    report.equal("slm.parameter_count", facts.parameter_count, claims.parameter_count);
 }
 
 /// One check for each claim of a manifest of version 1 about a file of this format.

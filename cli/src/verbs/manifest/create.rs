@@ -183,7 +183,7 @@ fn inspect(
 
 /// Fills in the claims that the file determines; returns the tree over its chunks.
 fn claim<'a>(draft: &mut ManifestDraft, inspected: &'a Inspected, path: &Path) -> Result<&'a Tree, Failure> {
-    let (Some(claims), Some(tree)) = (inspected.format_claims(), &inspected.tree) else {
+    let (Some(claims), Some(tree)) = (inspected.claims.clone(), &inspected.tree) else {
         let subject = format!("the file `{}`", escape::path(path));
         return Err(text::of_report(
             Exit::Verification,
