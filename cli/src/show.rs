@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use minimodel::publishers::SignerVerdict;
 use minimodel_verifier::digest::tagged;
 use minimodel_verifier::manifest::FormatClaims;
-use minimodel_verifier::{Manifest, gguf};
+use minimodel_verifier::{Manifest, gguf, onnx};
 
 use crate::escape;
 use crate::failure::Failure;
@@ -44,6 +44,7 @@ pub(crate) fn subject(manifest: &Manifest, verdict: Option<&SignerVerdict>) -> V
     let shown = |text: &str| escape::shown(text).to_string();
     say("model", format!("{} {}", shown(manifest.model_id()), shown(manifest.model_version())));
     say("size", show_exact_size(manifest.byte_count()));
+    say("format", format(manifest));
     say("publisher", shown(manifest.publisher_id()));
     say(
         "license",
@@ -70,6 +71,32 @@ pub(crate) fn subject(manifest: &Manifest, verdict: Option<&SignerVerdict>) -> V
     lines
 }
 
+/// `GGUF: qwen2, 7.6 billion parameters`.
+fn format(manifest: &Manifest) -> String {
+    let inside = inside(manifest.claims());
+    let value = |label| inside.iter().find(|(name, _)| *name == label).map(|(_, value)| value.as_str());
+    let parameters =
+        value("parameters").and_then(|text| text.split(',').next()?.parse().ok()).map(parameters);
+    let words: Vec<String> = value("architecture").map(str::to_owned).into_iter().chain(parameters).collect();
+    let title = manifest.format().title();
+    if manifest.format().executes_on_load() {
+        return format!("{title}: it can run code when a program loads it");
+    }
+    if words.is_empty() { title.to_owned() } else { format!("{title}: {}", words.join(", ")) }
+}
+
+/// A number of parameters in words: two digits that count.
+fn parameters(count: u64) -> String {
+    let units = [(1_000_000_000_000, "trillion"), (1_000_000_000, "billion"), (1_000_000, "million")];
+    let Some((unit, name)) = units.into_iter().find(|(unit, _)| count >= *unit) else {
+        return format!("{count} parameters");
+    };
+    let tenths = count / (unit / 10);
+    let number =
+        if tenths < 100 { format!("{}.{}", tenths / 10, tenths % 10) } else { (tenths / 10).to_string() };
+    format!("{number} {name} parameters")
+}
+
 /// Lines that `manifest show` and `inspect` add to [`subject`].
 pub(crate) fn details(manifest: &Manifest) -> Vec<(String, String)> {
     let shown = |text: &str| escape::shown(text).to_string();
@@ -80,7 +107,6 @@ pub(crate) fn details(manifest: &Manifest) -> Vec<(String, String)> {
         ("chunks", format!("{} of {} bytes", manifest.chunk_count(), manifest.chunk_size())),
         ("chunk root", tagged(manifest.merkle_root())),
     ];
-    lines.push(("format", manifest.format().title().to_owned()));
     lines.extend(inside(manifest.claims()));
     if let (Some(route), Some(sum)) = (manifest.chunk_list_route(), manifest.chunk_list_sha256()) {
         lines.push(("chunk list", format!("{}, {}", shown(route), tagged(sum))));
@@ -120,21 +146,27 @@ fn inside(claims: &FormatClaims) -> Vec<(&'static str, String)> {
                 (".tensor_count", "tensors"),
                 (".tensor_types", "stored as"),
                 (".context_length", "context"),
+                (".opset_version", "opset"),
             ];
             let claim = |(ending, label): (&str, &'static str)| {
                 let (key, value) = claims.iter().find(|(key, _)| key.ends_with(ending))?;
-                Some((label, if *key == "gguf.tensor_types" { named(value) } else { value.clone() }))
+                let named = match *key {
+                    "gguf.tensor_types" => named(value, |number| gguf::type_name(number.try_into().ok()?)),
+                    "onnx.tensor_types" => named(value, onnx::type_name),
+                    _ => value.clone(),
+                };
+                Some((label, named))
             };
             labels.into_iter().filter_map(claim).collect()
         }
     }
 }
 
-/// `NAME:NUMBER` for each `gguf.tensor_types` whose name is known here.
-fn named(counts: &str) -> String {
+/// `NAME:NUMBER` for each type, given by number, whose name is known here.
+fn named(counts: &str, name_of: impl Fn(u64) -> Option<&'static str>) -> String {
     let name = |entry: &str| {
         let (number, count) = entry.split_once(':')?;
-        Some(format!("{}:{count}", gguf::type_name(number.parse().ok()?)?))
+        Some(format!("{}:{count}", name_of(number.parse().ok()?)?))
     };
     let entries: Vec<String> =
         counts.split(',').map(|entry| name(entry).unwrap_or_else(|| entry.to_owned())).collect();

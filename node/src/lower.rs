@@ -390,7 +390,7 @@ pub use minimodel_wire::SignedOffer;
 /// use minimodel::Action;
 ///
 /// let boxes = Action::ALL.map(Action::as_str);
-/// assert_eq!(boxes, ["fetch", "import", "serve", "cache", "publish", "lan", "dht", "map"]);
+/// assert_eq!(boxes, ["fetch", "import", "serve", "cache", "publish", "lan", "dht", "map", "executable"]);
 /// assert_eq!(Action::from_word("serve"), Some(Action::Serve));
 /// ```
 pub use minimodel_verifier::receipt::ConsentAction as Action;

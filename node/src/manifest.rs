@@ -92,6 +92,17 @@ pub use minimodel_verifier::manifest::RouteFault;
 /// ```
 pub use minimodel_verifier::manifest::FormatClaims;
 
+/// What a file is that can run code when a program loads it.
+///
+/// ```
+/// use minimodel::Format;
+/// use minimodel::manifest::Container;
+///
+/// assert_eq!(Format::from_ending("pt"), Some(Format::Other(Container::Torch)));
+/// assert!(Container::ALL.iter().all(|&container| Format::Other(container).executes_on_load()));
+/// ```
+pub use minimodel_verifier::other::Container;
+
 /// A claim that a manifest makes about every file of a format, or about some.
 ///
 /// ```

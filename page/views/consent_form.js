@@ -11,6 +11,7 @@ const ACTIONS = {
   publish: 'let peers pass on that this machine has the file, and where',
   lan: 'look on the network at hand; with publish, be found there by whoever has the manifest',
   dht: 'ask the public DHT; with publish, be found there: whoever has the manifest sees this address',
+  executable: 'take a file that can run code when a program loads it',
   map: 'have the router let others in at one port, while this runs',
 };
 

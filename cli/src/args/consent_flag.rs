@@ -9,7 +9,7 @@ use minimodel::consent::RunConsent;
 
 /// An unknown action in `--consent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("name actions joined by commas: fetch, import, serve, cache, publish, lan, dht, map")]
+#[error("name actions joined by commas: fetch, import, serve, cache, publish, lan, dht, map, executable")]
 pub(crate) struct UnknownAction;
 
 /// `--consent fetch,import`, or the list that a request file asks for.

@@ -15,20 +15,34 @@ use crate::size::parse_positive_size;
 #[derive(Debug, Args)]
 pub(crate) struct SampleArgs {
     /// File to write; it must not exist
-    #[arg(value_name = "OUT.slm")]
+    #[arg(value_name = "OUT")]
     pub(crate) out: PathBuf,
-    /// Use this published shape [default: tinylm-16m]
+    /// Write this format [default: the ending of OUT, else slm]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<FormatChoice>,
+    /// Use this published shape of .slm files [default: tinylm-16m]
     #[arg(long, value_enum, conflicts_with = "bytes")]
     pub(crate) profile: Option<ProfileChoice>,
     /// Aim for this size instead of a profile, as in 256MiB
     #[arg(long, value_name = "SIZE", value_parser = parse_positive_size)]
     pub(crate) bytes: Option<u64>,
-    /// Store the tensors in this format
-    #[arg(long, value_enum, default_value_t = QuantizationChoice::Q4_0)]
-    pub(crate) quantization: QuantizationChoice,
+    /// Store the tensors in this number format [default: q4_0, and f32 for safetensors]
+    #[arg(long, value_enum)]
+    pub(crate) quantization: Option<QuantizationChoice>,
     /// Start from this seed; another seed gives another file of the same shape
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) seed: u64,
+}
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatChoice {
+    /// SLM v1
+    Slm,
+    /// GGUF, version 3
+    Gguf,
+    /// Safetensors
+    Safetensors,
 }
 
 /// `--profile`.
@@ -71,30 +85,43 @@ pub(crate) enum ManifestAction {
     Sign(ManifestSignArgs),
 }
 
+/// What a model file may say of itself.
+#[derive(Debug, Args)]
+pub(crate) struct SaidOptions {
+    /// Set model.id: lowercase letters, digits, `.`, `_` and `-` [default: from the file]
+    #[arg(long, value_name = "ID")]
+    pub(crate) model_id: Option<String>,
+    /// Set model.version [default: from the file, else 1]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) model_version: Option<String>,
+    /// Set the location of the license: https://host/path or /path [default: from the file or --license-spdx]
+    #[arg(long, value_name = "ROUTE")]
+    pub(crate) license_route: Option<String>,
+    /// Set the license as an SPDX expression [default: from the file]
+    #[arg(long, value_name = "EXPRESSION")]
+    pub(crate) license_spdx: Option<String>,
+    /// Take nothing from the file: every default that comes from it must be given
+    #[arg(long)]
+    pub(crate) no_proposals: bool,
+}
+
 /// `minimodel manifest create`.
 #[derive(Debug, Args)]
 pub(crate) struct ManifestCreateArgs {
     /// Path of the model file
-    #[arg(value_name = "FILE.slm")]
+    #[arg(value_name = "FILE")]
     pub(crate) artifact: PathBuf,
-    /// Set model.id: lowercase letters, digits, `.`, `_` and `-`
-    #[arg(long, value_name = "ID")]
-    pub(crate) model_id: String,
-    /// Set model.version
-    #[arg(long, value_name = "VERSION")]
-    pub(crate) model_version: String,
     /// Set publisher.id: lowercase letters, digits, `.`, `_` and `-`
     #[arg(long, value_name = "ID")]
     pub(crate) publisher_id: String,
-    /// Set the location of the license: https://host/path or /path
-    #[arg(long, value_name = "ROUTE")]
-    pub(crate) license_route: String,
     /// Set the location of the model card (required for .slm)
     #[arg(long, value_name = "ROUTE")]
     pub(crate) model_card_route: Option<String>,
-    /// Set the license as an SPDX expression
-    #[arg(long, value_name = "EXPRESSION")]
-    pub(crate) license_spdx: Option<String>,
+    #[command(flatten)]
+    pub(crate) said: SaidOptions,
+    /// Share a file that can run code when a program loads it; each user must accept that
+    #[arg(long)]
+    pub(crate) include_executable: bool,
     /// Add a piece of evidence (repeatable); without any, the manifest says `not-claimed`
     #[arg(long, value_name = "KIND=ROUTE[,sha256:HEX]")]
     pub(crate) evidence: Vec<EvidenceArg>,

@@ -27,9 +27,9 @@ pub(crate) use library::{
     LibrarySignedArgs,
 };
 pub(crate) use local::{
-    BlameAction, BlameArgs, BlameClearArgs, CompletionsArgs, IdAction, IdArgs, InspectArgs, ManifestAction,
-    ManifestArgs, ManifestCreateArgs, ManifestShowArgs, ManifestSignArgs, QuantizationChoice, SampleArgs,
-    VerifyArtifactArgs, VerifyChunksArgs, VerifyManifestArgs, WriteImportReceiptArgs,
+    BlameAction, BlameArgs, BlameClearArgs, CompletionsArgs, FormatChoice, IdAction, IdArgs, InspectArgs,
+    ManifestAction, ManifestArgs, ManifestCreateArgs, ManifestShowArgs, ManifestSignArgs, QuantizationChoice,
+    SampleArgs, VerifyArtifactArgs, VerifyChunksArgs, VerifyManifestArgs, WriteImportReceiptArgs,
 };
 pub(crate) use publisher::{PublisherAction, PublisherArgs, PublisherOptions};
 pub(crate) use running::{

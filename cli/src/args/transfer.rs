@@ -9,7 +9,7 @@ use minimodel_swarm::driver::{LEAST_DATAGRAM, MAX_DATAGRAM};
 use minimodel_wire::PeerId;
 
 use super::companion::HandingOptions;
-use super::consent_flag::ConsentFlag;
+use super::consent_flag::{Action, ConsentFlag};
 use super::publisher::PublisherOptions;
 use super::value::{DhtNode, OfferArg};
 use crate::size::{Rate, parse_duration, parse_positive_size, parse_rate};
@@ -131,9 +131,20 @@ pub(crate) struct FetchArgs {
     /// Write the receipt to this file instead of beside the model file; it must not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
+    /// Accept a file that can run code when a program loads it, as `executable` in --consent
+    #[arg(long, requires = "consent")]
+    pub(crate) accept_executable: bool,
 }
 
 impl FetchArgs {
+    /// With `--accept-executable` as one of the permissions.
+    pub(crate) fn with_accepted(mut self) -> Self {
+        if let Some(consent) = self.consent.as_mut().filter(|_| self.accept_executable) {
+            consent.actions.insert(Action::Executable);
+        }
+        self
+    }
+
     /// The verb, for messages and the consent log.
     pub(crate) fn verb(&self) -> &'static str {
         if self.transfer.mirrors { "mirror" } else { "fetch" }

@@ -37,6 +37,7 @@ fn meaning(action: Action) -> String {
             "ask the public DHT of BitTorrent; with `publish`, be found there: anyone who has the manifest sees this address"
         }
         Action::Map => "have the router let others in at one port, while this runs",
+        Action::Executable => "take a file that can run code when a program loads it",
     };
     text.to_owned()
 }
@@ -183,7 +184,9 @@ fn record(
 
 fn by_flag(question: &Question<'_>, flag: &ConsentFlag) -> Result<BTreeSet<Action>, Failure> {
     let known = |action: &Action| question.required.contains(action) || question.optional.contains(action);
-    if let Some(foreign) = flag.actions.iter().find(|action| !known(action)) {
+    // A script may accept such files whether or not this is one.
+    let is_foreign = |action: &&Action| !known(action) && **action != Action::Executable;
+    if let Some(foreign) = flag.actions.iter().find(is_foreign) {
         let hint = format!("{} takes `{}`{}", question.verb, flag_text(question.required), may_add(question));
         let error =
             format!("{} never does `{}`, so it takes no consent for it", question.verb, foreign.as_str());
@@ -204,7 +207,7 @@ fn by_flag(question: &Question<'_>, flag: &ConsentFlag) -> Result<BTreeSet<Actio
         let cause = format!("consent to `{given}`: {unmet}, {}", unmet.reason());
         return Err(missing(question, &[needed], &cause));
     }
-    Ok(flag.actions.clone())
+    Ok(flag.actions.iter().copied().filter(known).collect())
 }
 
 fn by_prompt(

@@ -61,8 +61,10 @@ pub(super) fn choices(
     optional: &[Action],
     meaning: impl Fn(Action) -> String,
 ) -> Choices {
+    // Nobody agrees to it without typing its name.
+    let named = required.iter().copied().filter(|action| *action == Action::Executable);
     let plain = Choice {
-        named: BTreeSet::new(),
+        named: named.collect(),
         gives: required.iter().copied().collect(),
         adds: lines("", required, &meaning),
         takes_ways: true,

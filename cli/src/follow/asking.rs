@@ -93,8 +93,9 @@ pub(super) fn ask(
     }
     let label = |number| if number == 0 { "peers".to_owned() } else { String::new() };
     subject.extend(peers.into_iter().enumerate().map(|(number, peer)| (label(number), peer)));
-    let required = needed(plan.transfer);
-    let advance = plan.advance.as_ref().map(|advance| advance.counting(Some(&verdict), required));
+    let executable = plan.manifest.format().executes_on_load().then_some(Action::Executable);
+    let required: Vec<Action> = needed(plan.transfer).iter().copied().chain(executable).collect();
+    let advance = plan.advance.as_ref().map(|advance| advance.counting(Some(&verdict), &required));
     if plan.consent.is_some() || matches!(advance, Some(Ok(_))) {
         context.printer.note(show::summary(&subject));
     }
@@ -108,7 +109,7 @@ pub(super) fn ask(
         headline: &headline,
         notice: notice.as_deref(),
         subject: &subject,
-        required,
+        required: &required,
         optional: &optional,
         done: plan.done,
     };

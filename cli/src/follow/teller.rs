@@ -333,6 +333,10 @@ fn how_to_open(path: &Path) -> &'static str {
     match ArtifactName::of_path(path).map(|name| name.format()) {
         Some(Format::Gguf) => "open it with a program that reads GGUF, such as llama.cpp",
         Some(Format::Safetensors) => "open it with a program that reads safetensors",
+        Some(Format::Onnx) => "open it with a program that reads ONNX",
+        Some(Format::Other(_)) => {
+            "it can run code when a program loads it: open it only if you trust its publisher"
+        }
         Some(Format::Slm) | None => "open TinyRustLM and choose this file in its own file picker",
     }
 }

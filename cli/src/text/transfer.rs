@@ -58,6 +58,7 @@ impl From<FetchError> for Failure {
         match error {
             FetchError::Target(error) => error.into(),
             FetchError::Transfer(error) => error.into(),
+            FetchError::Consent(missing) => missing.into(),
             FetchError::NoPeers => exhausted(&[]),
             FetchError::Exhausted { reasons } => exhausted(&reasons),
             FetchError::Stalled { met_a_peer, reasons, timeout } => stalled(met_a_peer, &reasons, timeout),

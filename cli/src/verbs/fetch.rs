@@ -114,7 +114,15 @@ fn ask_for_manifest(
         notice: None,
         subject: &subject,
         required: &[Action::Fetch],
-        optional: &[Action::Import, Action::Serve, Action::Publish, Action::Lan, Action::Dht, Action::Map],
+        optional: &[
+            Action::Import,
+            Action::Serve,
+            Action::Publish,
+            Action::Lan,
+            Action::Dht,
+            Action::Map,
+            Action::Executable,
+        ],
         done: consent::NOTHING_DONE,
     };
     let advance =

@@ -16,9 +16,9 @@ use minimodel_hostile::{Side, Trick};
 
 use crate::hostile_peers::conformance;
 
-/// Sections of the catalogue and how many rows each has: 105 in all.
+/// Sections of the catalogue and how many rows each has: 106 in all.
 const SECTIONS: [(char, u32); 8] =
-    [('A', 12), ('B', 22), ('C', 8), ('D', 15), ('E', 18), ('F', 7), ('G', 6), ('H', 17)];
+    [('A', 12), ('B', 22), ('C', 8), ('D', 16), ('E', 18), ('F', 7), ('G', 6), ('H', 17)];
 
 /// Tests column of a row that no test shows.
 const NONE: &str = "—";
@@ -183,7 +183,7 @@ fn faults_page_lists_exactly_the_tests_that_carry_its_rows() {
 
 #[test]
 fn the_check_of_the_page_can_fail() {
-    assert_eq!(all_ids().len(), 105);
+    assert_eq!(all_ids().len(), 106);
     let tests: Vec<(String, String)> =
         all_ids().into_iter().map(|id| (format!("{}_holds", id.to_lowercase()), id)).collect();
     let all = || tests.iter().map(|(name, id)| (name.as_str(), vec![id.as_str()]));

@@ -268,7 +268,7 @@ fn check_fits(row: &TransferRow, consent: &Consent) -> Result<(), Problem> {
         return Err(Problem::new(
             code::USAGE,
             format!("this transfer never does `{}`, so it takes no consent for it", foreign.as_str()),
-            format!("agree to `{}`, and if you like to `{}`", list(needs), list(&may)),
+            format!("agree to `{}`, and if you like to `{}`", list(&needs), list(&may)),
         ));
     }
     // What a transfer needs is agreed to in any case.

@@ -75,7 +75,7 @@ impl<'a> TransferPermits<'a> {
             Action::Serve | Action::Publish | Action::Lan | Action::Dht | Action::Map => {
                 (Direction::Sent, self.open(Action::Serve))
             }
-            Action::Import | Action::Cache => return false,
+            Action::Import | Action::Cache | Action::Executable => return false,
         };
         let (moved, charged) = self.consents.accounts.of_run(running.run, direction);
         let holds = |grant: &u64| open.iter().any(|open| open.grant == *grant);
@@ -154,7 +154,7 @@ fn suffices(
     match action {
         Action::Serve if !row.allow.is_empty() => row.allow.iter().any(|peer| permission.permits(peer)),
         Action::Fetch if row.offers.is_empty() => permission.anyone,
-        Action::Fetch | Action::Import | Action::Cache => {
+        Action::Fetch | Action::Import | Action::Cache | Action::Executable => {
             permission.anyone || (!permission.peers.is_empty() && is_for_offered())
         }
         Action::Serve | Action::Publish | Action::Lan | Action::Dht | Action::Map => permission.is_some(),

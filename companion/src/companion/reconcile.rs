@@ -170,9 +170,10 @@ impl Core {
         if let Some(problem) = refused.filter(|_| sources.is_empty() && !serves && !ways.finds()) {
             return Err(problem);
         }
-        let mut needs = vec![Action::Fetch, Action::Import];
-        needs.extend(row.path.is_none().then_some(Action::Cache));
-        needs.extend(serves.then_some(Action::Serve));
+        let mut needs = row.needs();
+        if serves && !needs.contains(&Action::Serve) {
+            needs.push(Action::Serve);
+        }
         needs.extend(publishes);
         let consents = state.permits(&row).for_receipt(needs);
         // Before the library is told: a consent that has just ended leaves no entry that counts as being fetched.

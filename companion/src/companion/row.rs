@@ -172,7 +172,13 @@ impl TransferRow {
 
     /// Returns the actions that the transfer needs. A fetch without a manifest needs only `fetch`: nothing is known yet of what
     /// would be imported.
-    pub(super) fn needs(&self) -> &'static [Action] {
+    pub(super) fn needs(&self) -> Vec<Action> {
+        let executes = self.kind == Kind::Fetch && self.manifest.as_deref().is_some_and(executes_on_load);
+        let executable = executes.then_some(Action::Executable);
+        self.moves_by().iter().copied().chain(executable).collect()
+    }
+
+    fn moves_by(&self) -> &'static [Action] {
         match (self.kind, &self.manifest, &self.path) {
             (Kind::Share, ..) => &[Action::Serve],
             (Kind::Fetch, None, _) => &[Action::Fetch],
@@ -201,12 +207,16 @@ impl TransferRow {
                 Action::Map,
             ],
         };
+        let needs = self.needs();
         let cache_is_foreign = |action: &Action| *action == Action::Cache && self.path.is_some();
-        all.iter()
-            .copied()
-            .filter(|action| !self.needs().contains(action) && !cache_is_foreign(action))
-            .collect()
+        all.iter().copied().filter(|action| !needs.contains(action) && !cache_is_foreign(action)).collect()
     }
+}
+
+/// True if the manifest's file can run code when a program loads it. The text is parsed only where it speaks of that at all.
+fn executes_on_load(text: &str) -> bool {
+    text.contains("artifact.executes_on_load")
+        && parse(text).is_ok_and(|manifest| manifest.format().executes_on_load())
 }
 
 /// Parses a manifest's text.

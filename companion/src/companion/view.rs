@@ -91,7 +91,7 @@ impl Core {
             _ => false,
         };
         let question = asks.then(|| Question {
-            needs: row.needs().to_vec(),
+            needs: row.needs(),
             may: row.may(),
             subject: self.subject(row, manifest.as_deref()),
             has_consents: !row.grants.is_empty(),

@@ -184,7 +184,7 @@ impl Library {
             return Err(if is_taken { taken(&link) } else { failed(error) });
         }
         // One of another format led to the version before.
-        for other in Format::IN_MANIFESTS.into_iter().filter(|&format| format != row.format()) {
+        for other in Format::all().filter(|&format| format != row.format()) {
             let other = self.link_path(&row.model_id, other);
             if matches!(look(&other, known).map_err(failed)?, Found::Link(found) if is_ours(&found)) {
                 step("remove", || fs::remove_file(&other)).map_err(failed)?;

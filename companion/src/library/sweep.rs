@@ -147,7 +147,7 @@ impl Library {
         };
         let own = self.own_files(&failed)?;
         let name_of = |format| ArtifactName::of_model(&row.model_id, &row.model_version, format);
-        let artifacts = Format::IN_MANIFESTS.map(name_of);
+        let artifacts: Vec<ArtifactName> = Format::all().map(name_of).collect();
         for name in names {
             let path = name.map_err(|error| failed(&folder, error))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

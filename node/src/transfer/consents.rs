@@ -1,5 +1,6 @@
 //! The consents of the user that a transfer runs under.
 
+use minimodel_verifier::artifact::Format;
 use minimodel_verifier::receipt::Consent;
 
 use super::ways::Ways;
@@ -46,6 +47,13 @@ impl Consents {
     /// The consent to fetch or to import is missing, or one without which another is nothing ([`unmet`]).
     pub fn to_fetch(consents: Vec<Consent>) -> Result<Self, MissingConsent> {
         Self(consents).having(&[Action::Fetch, Action::Import])
+    }
+
+    /// Checks that a file of this format may be fetched.
+    pub(super) fn cover(&self, format: Format) -> Result<(), MissingConsent> {
+        let action = Action::Executable;
+        let is_missing = format.executes_on_load() && !self.permits(action);
+        if is_missing { Err(MissingConsent { action }) } else { Ok(()) }
     }
 
     /// The consents for a share.

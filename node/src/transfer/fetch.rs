@@ -96,6 +96,7 @@ enum Found {
 
 /// Makes every check that needs no peer, and opens the partial file.
 fn prepare(run: &Run, plan: &FetchPlan) -> Result<Found, FetchError> {
+    plan.consents.cover(plan.manifest.format())?;
     let target = &plan.target;
     if !target.is_receipt_beside {
         target.check_receipt_name()?;

@@ -10,7 +10,7 @@ use minimodel_swarm::store::StoreError;
 use minimodel_verifier::Manifest;
 use minimodel_wire::SignedOffer;
 
-use super::consents::Consents;
+use super::consents::{Consents, MissingConsent};
 use super::endpoint::Endpoint;
 use super::error::TransferError;
 use super::import::ImportError;
@@ -147,6 +147,9 @@ pub enum FetchError {
     /// What any transfer needs.
     #[error(transparent)]
     Transfer(#[from] TransferError),
+    /// The user did not agree to take such a file.
+    #[error(transparent)]
+    Consent(#[from] MissingConsent),
     /// No peer was named, and none can find this fetch.
     #[error("no peer to fetch from")]
     NoPeers,

@@ -117,7 +117,7 @@ pub fn is_under_way(artifact: &Path) -> bool {
 /// The file cannot be repaired in its place, or the receipt cannot be written where it is to go.
 pub fn target(artifact: &Path, manifest: &Manifest, receipt: Option<&Path>) -> Result<Target, RepairError> {
     let format = manifest.format();
-    let no_place = || RepairError::Name { path: artifact.to_owned(), ending: format.word() };
+    let no_place = || RepairError::Name { path: artifact.to_owned(), ending: format.ending() };
     let (folder, name) = place(artifact).filter(|(_, name)| name.format() == format).ok_or_else(no_place)?;
     let receipt = receipt.map_or_else(|| free_receipt(folder, &name), |path| Ok(path.to_owned()))?;
     let target = Target::named(folder, name, manifest, Some(&receipt))?;
@@ -133,6 +133,7 @@ pub fn target(artifact: &Path, manifest: &Manifest, receipt: Option<&Path>) -> R
 ///
 /// The failure that ended it; the file has its own name again, unless an event says otherwise.
 pub fn run(run: &Run, plan: &FetchPlan, condition: RepairIf) -> Result<End<RepairedFile>, RepairError> {
+    plan.consents.cover(plan.manifest.format()).map_err(FetchError::from)?;
     let target = &plan.target;
     let identity = Identity::load_or_create(&run.home, &*run.watcher).map_err(TransferError::from)?;
     let renamed = set_aside(run, target)?;

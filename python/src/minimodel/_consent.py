@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from ._errors import ConsentError, UsageError
 
 #: One action that a user can agree to; docs/consent.md says what each permits.
-Action = Literal["fetch", "import", "serve", "cache", "publish", "lan", "dht", "map"]
+Action = Literal["fetch", "import", "serve", "cache", "publish", "lan", "dht", "map", "executable"]
 
 
 def flag(consent: Iterable[Action], required: Iterable[Action], verb: str) -> str:

@@ -17,7 +17,6 @@ const SPREAD: usize = 6;
 
 /// Structs of more fields.
 const MORE_FIELDS: &[(&str, usize, &str)] = &[
-    ("cli::args::local::ManifestCreateArgs", 16, "one field a flag"),
     ("companion::companion::row::TransferRow", 22, "a row of the database"),
     ("companion::doctor::facts::Facts", 16, "a table of what was measured"),
     ("companion::library::row::Row", 17, "a row of the database"),

@@ -36,7 +36,7 @@ impl ArtifactName {
     /// The name of a file, if it has the ending of a format and something before it.
     pub fn of_file(name: &str) -> Option<Self> {
         let (stem, ending) = name.rsplit_once('.')?;
-        let format = Format::from_word(ending)?;
+        let format = Format::from_ending(ending)?;
         (!stem.is_empty()).then(|| Self::new(stem, format))
     }
 
@@ -57,7 +57,7 @@ impl ArtifactName {
 
     /// `STEM.slm`: appears only when the file is whole and checked.
     pub fn file(&self) -> String {
-        format!("{}.{}", self.stem, self.format.word())
+        format!("{}.{}", self.stem, self.format.ending())
     }
 
     /// `STEM.slm.part`: proven bytes, each at its place.

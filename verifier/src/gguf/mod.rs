@@ -10,6 +10,7 @@ use crate::scan::ClaimSpelling::{Counts, Number, Word};
 
 mod reader;
 mod rule;
+mod said;
 mod scan;
 mod tensor;
 mod tensors;

@@ -5,11 +5,12 @@ use std::mem::take;
 
 use super::reader::{Reader, Stop};
 use super::rule::Rule;
+use super::said;
 use super::tensors::Tensors;
 use super::value::{self, Value};
 use super::{MAGIC, MAX_KEYS, MAX_TENSORS, tensor};
 use crate::scan::rule::{Fault, Verdicts};
-use crate::scan::{self, ClaimSpelling, Claims, Scanned, first_not_zero};
+use crate::scan::{self, ClaimSpelling, Claims, Header, Scanned, first_not_zero};
 
 /// Alignment of tensors where the file names none, in bytes.
 const ALIGNMENT: u64 = 32;
@@ -275,11 +276,11 @@ impl Scan {
 
 /// True for a key whose value is kept, for a rule or for people.
 fn is_kept(key: &str) -> bool {
-    let is_named = matches!(
-        key,
-        "general.architecture" | "general.license" | "general.name" | "split.count" | "split.no"
-    );
-    is_named || key.ends_with(".context_length") || OF_TOKENS.iter().any(|(of, _)| *of == key)
+    let is_named = matches!(key, "general.architecture" | "split.count" | "split.no");
+    is_named
+        || said::KEYS.contains(&key)
+        || key.ends_with(".context_length")
+        || OF_TOKENS.iter().any(|(of, _)| *of == key)
 }
 
 impl scan::Scan for Scan {
@@ -302,15 +303,19 @@ impl scan::Scan for Scan {
         }
     }
 
+    fn header(&self) -> Option<Header> {
+        let header =
+            || Header { summary: self.summary(), claims: self.claims(), model: said::model(&self.values) };
+        (self.stage == Stage::Data).then(header)
+    }
+
     fn finish(mut self: Box<Self>) -> Scanned {
         if self.position != self.byte_count {
             self.verdicts.fail((Rule::FileLength, format!("{} bytes of {}", self.position, self.byte_count)));
         } else if self.stage != Stage::Data {
             self.verdicts.fail((Rule::HeaderLength, format!("a file of {} bytes", self.byte_count)));
         }
-        let is_read = self.stage == Stage::Data;
-        let summary = if is_read { self.summary() } else { Vec::new() };
-        let claims = if is_read { self.claims() } else { Claims::new() };
-        Scanned { report: self.verdicts.report(), summary, claims }
+        let header = self.header().unwrap_or_default();
+        Scanned { report: self.verdicts.report(), header }
     }
 }

@@ -24,6 +24,10 @@ pub(super) const SLM: &str = "manifest.slm";
 pub(super) const GGUF: &str = "manifest.gguf";
 /// The same of `safetensors.*`.
 pub(super) const SAFETENSORS: &str = "manifest.safetensors";
+/// The same of `onnx.*`.
+pub(super) const ONNX: &str = "manifest.onnx";
+/// The same of `other.*`.
+pub(super) const OTHER: &str = "manifest.other";
 /// `chunk.*`.
 pub(super) const CHUNKS: &str = "manifest.chunks";
 /// `evidence.*`.
@@ -54,6 +58,8 @@ pub(super) fn of_key(key: &str) -> &'static str {
         "slm" => SLM,
         "gguf" => GGUF,
         "safetensors" => SAFETENSORS,
+        "onnx" => ONNX,
+        "other" => OTHER,
         "chunk" => CHUNKS,
         "evidence" => EVIDENCE,
         "source" => SOURCE,

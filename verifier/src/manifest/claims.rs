@@ -61,6 +61,9 @@ impl FormatClaims {
         if format == Format::Slm {
             return Self::Slm(SlmClaims::placeholder());
         }
+        if let Format::Other(container) = format {
+            return Self::Listed(format, container.claims());
+        }
         let required = format.claims().iter().filter(|rule| rule.is_required);
         Self::Listed(format, required.map(|rule| (rule.key, "0".to_owned())).collect())
     }

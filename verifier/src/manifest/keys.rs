@@ -35,7 +35,10 @@ const OPTIONAL: [&str; 18] = [
 pub(super) fn required(schema: Schema, format: Format) -> impl Iterator<Item = &'static str> {
     let optional =
         move |key: &str| OPTIONAL.contains(&key) || (schema == Schema::V1 && key == "model_card.route");
-    let common = schema.key_list().lines().filter(move |key| !optional(key) && claimed_of(key).is_none());
+    let common = schema
+        .key_list()
+        .lines()
+        .filter(move |key| !optional(key) && !Format::all().any(|other| is_claim(key, other)));
     common.chain(format.claims().iter().filter(|rule| rule.is_required).map(|rule| rule.key))
 }
 
@@ -71,15 +74,15 @@ fn forbidden_word(key: &str) -> Option<&'static str> {
     words.into_iter().find_map(|word| FORBIDDEN_WORDS.into_iter().find(|forbidden| *forbidden == word))
 }
 
-/// The format whose claims have this key.
-fn claimed_of(key: &str) -> Option<Format> {
-    let has_it = |format: &Format| format.claims().iter().any(|rule| rule.key == key);
-    Format::IN_MANIFESTS.into_iter().find(has_it)
+/// True if a file of this format has such a claim.
+fn is_claim(key: &str, format: Format) -> bool {
+    format.claims().iter().any(|rule| rule.key == key)
 }
 
 /// A key of the version, but none of another format's claims.
 fn is_allowed(key: &str, schema: Schema, format: Format) -> bool {
-    let is_known = schema.knows(key) && claimed_of(key).is_none_or(|of| of == format);
+    let is_known =
+        schema.knows(key) && (is_claim(key, format) || !Format::all().any(|other| is_claim(key, other)));
     key.starts_with("x.") || is_known || evidence_part(key).is_some()
 }
 
@@ -100,13 +103,13 @@ mod tests {
                 Schema::V1,
                 Format::Gguf,
                 22,
-                "sha256:73107EF380CC65FD810B933A23E36D0C10ECA21EAB8EEAB4E770D5D485246320",
+                "sha256:55872C82FCF616402F09A7221CC967027126BA210B194245A8F819C813290E70",
             ),
             (
                 Schema::V1,
                 Format::Safetensors,
                 21,
-                "sha256:73107EF380CC65FD810B933A23E36D0C10ECA21EAB8EEAB4E770D5D485246320",
+                "sha256:55872C82FCF616402F09A7221CC967027126BA210B194245A8F819C813290E70",
             ),
         ];
         for (schema, format, count, checksum) in pinned {

@@ -17,6 +17,7 @@ use super::text::{self, Field, Fields};
 use super::{signature, spdx, value};
 use crate::Report;
 use crate::artifact::Format;
+use crate::other::Container;
 use crate::scan::Claims;
 use crate::word::is_route_safe;
 
@@ -152,8 +153,16 @@ fn format(fields: &Fields<'_>, schema: Schema) -> Result<Format, ManifestError> 
         return Ok(Format::Slm);
     }
     let kind = fields.required("artifact.kind")?;
-    let format = Format::from_word(kind.value).filter(|&format| Schema::of(format) == schema);
-    format.ok_or_else(|| ManifestError::ArtifactKind(kind.at()))
+    let container = match kind.value {
+        "other" => Some(fields.required("other.container")?),
+        _ => None,
+    };
+    let format = Format::from_words(kind.value, container.map(|field| field.value));
+    let unknown = || match container {
+        Some(field) => ManifestError::ClaimSpelling { at: field.at(), accepted: Container::ACCEPTED },
+        None => ManifestError::ArtifactKind(kind.at()),
+    };
+    format.filter(|&format| Schema::of(format) == schema).ok_or_else(unknown)
 }
 
 fn check_schema(fields: &Fields<'_>, schema: Schema) -> Result<String, ManifestError> {

@@ -10,6 +10,7 @@ use crate::digest::{self, parse_hex, parse_tagged, tagged};
 use crate::manifest::route;
 use crate::manifest::value::{is_version, key_id_bytes};
 use crate::manifest::{Acquisition, Evidence, Schema};
+use crate::other::Container;
 use crate::word::{decimal, is_route_safe};
 use crate::{Digest, Outcome};
 
@@ -186,9 +187,18 @@ fn subject<'a>(
         })?;
     let format = match schema {
         Schema::V0 => Format::Slm,
-        Schema::V1 => lines.value("artifact.kind", "`gguf` or `safetensors`", |found| {
-            Format::from_word(found).filter(|&format| Schema::of(format) == schema)
-        })?,
+        Schema::V1 => {
+            let accepted = "`gguf`, `safetensors`, `onnx` or `other`";
+            let kind = lines.value("artifact.kind", accepted, |found| match found {
+                "other" => Some(None),
+                _ => Format::from_words(found, None).filter(|&format| Schema::of(format) == schema).map(Some),
+            })?;
+            let container = |found: &str| Format::from_words("other", Some(found));
+            match kind {
+                Some(format) => format,
+                None => lines.value("other.container", Container::ACCEPTED, container)?,
+            }
+        }
     };
     let byte_count = lines.number("artifact.byte_count")?;
     let artifact_sha256 = lines.digest("artifact.sha256")?;

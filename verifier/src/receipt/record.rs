@@ -93,12 +93,23 @@ pub enum ConsentAction {
     Dht,
     /// Having the user's router let others in.
     Map,
+    /// Taking a file that can run code when a program loads it.
+    Executable,
 }
 
 impl ConsentAction {
     /// All of them, in their order.
-    pub const ALL: [Self; 8] =
-        [Self::Fetch, Self::Import, Self::Serve, Self::Cache, Self::Publish, Self::Lan, Self::Dht, Self::Map];
+    pub const ALL: [Self; 9] = [
+        Self::Fetch,
+        Self::Import,
+        Self::Serve,
+        Self::Cache,
+        Self::Publish,
+        Self::Lan,
+        Self::Dht,
+        Self::Map,
+        Self::Executable,
+    ];
 
     /// The word used in receipts and on the command line.
     pub fn as_str(self) -> &'static str {
@@ -111,6 +122,7 @@ impl ConsentAction {
             Self::Lan => "lan",
             Self::Dht => "dht",
             Self::Map => "map",
+            Self::Executable => "executable",
         }
     }
 

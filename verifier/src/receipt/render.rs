@@ -36,6 +36,9 @@ fn subject(receipt: &Receipt, line: &mut impl FnMut(&str, &str)) {
     line("signature.status", &signature);
     if subject.format != Format::Slm {
         line("artifact.kind", subject.format.word());
+        if let Format::Other(container) = subject.format {
+            line("other.container", container.word());
+        }
     }
     line("artifact.byte_count", &subject.byte_count.to_string());
     line("artifact.sha256", &tagged(&subject.artifact_sha256));

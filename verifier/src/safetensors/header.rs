@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::scan::Described;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 /// The content of a header.
@@ -16,6 +17,18 @@ pub(super) struct Header {
     pub(super) doubled_tensor: Option<String>,
     /// The first key of `__metadata__` that stands twice.
     pub(super) doubled_key: Option<String>,
+}
+
+impl Header {
+    /// What `__metadata__` says of the model, by the names of ModelSpec 1.0.
+    pub(super) fn model(&self) -> Described {
+        let text = |key: &str| {
+            let (_, value) =
+                self.metadata.iter().find(|(name, _)| name.strip_prefix("modelspec.") == Some(key))?;
+            Some(value.trim().to_owned()).filter(|value| !value.is_empty())
+        };
+        Described { name: text("title"), license: text("license"), ..Default::default() }
+    }
 }
 
 /// One tensor.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::header::{Header, Tensor};
+use super::header::{self, Tensor};
 use super::rule::Rule;
 use super::{LENGTH_BYTES, MAX_HEADER_BYTES, MAX_METADATA_BYTES, dtype};
 use crate::scan::rule::{Fault, Verdicts};
-use crate::scan::{self, ClaimSpelling, Claims, Scanned, spell_counts};
+use crate::scan::{self, ClaimSpelling, Claims, Header, Scanned, spell_counts};
 
 /// Checks a safetensors file that is pushed in order, in slices of any size.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub struct Scan {
     /// Where the tensors begin, once the length is known and holds.
     data_begin: Option<u64>,
     verdicts: Verdicts<Rule>,
-    summary: Vec<(&'static str, String)>,
-    claims: Claims,
+    /// What the header says, once it was read and holds.
+    said: Option<Header>,
     is_read: bool,
 }
 
@@ -32,8 +32,7 @@ impl Scan {
             held: Vec::new(),
             data_begin: None,
             verdicts: Verdicts::new(),
-            summary: Vec::new(),
-            claims: Claims::new(),
+            said: None,
             is_read: false,
         }
     }
@@ -58,14 +57,14 @@ impl Scan {
         }
         self.is_read = true;
         let header = rest.get(..usize::try_from(begin).unwrap_or_default().saturating_sub(LENGTH_BYTES));
-        let header = serde_json::from_slice::<Header>(header.unwrap_or_default())
+        let header = serde_json::from_slice::<header::Header>(header.unwrap_or_default())
             .map_err(|error| (Rule::HeaderJson, error.to_string()))?;
         self.held = Vec::new();
         self.check(header, self.byte_count.saturating_sub(begin))
     }
 
     /// Checks what the header says, with so many bytes behind it.
-    fn check(&mut self, mut header: Header, data_bytes: u64) -> Result<(), Fault<Rule>> {
+    fn check(&mut self, mut header: header::Header, data_bytes: u64) -> Result<(), Fault<Rule>> {
         if let Some(key) = header.doubled_key {
             return Err((Rule::MetadataDuplicate, format!("{key:?} twice")));
         }
@@ -116,22 +115,25 @@ impl Scan {
                 format!("{data_bytes} bytes of tensors, of which {position} have a name"),
             ));
         }
-        self.claims.insert("safetensors.tensor_count", header.tensors.len().to_string());
-        self.claims.insert("safetensors.parameter_count", elements.to_string());
+        let mut claims = Claims::from([
+            ("safetensors.tensor_count", header.tensors.len().to_string()),
+            ("safetensors.parameter_count", elements.to_string()),
+        ]);
         // A name that is no word here is none that is known.
         let types = spell_counts(stored.iter().map(|(dtype, count)| (dtype.as_str(), *count)));
         if ClaimSpelling::Counts.accepts(&types) {
-            self.claims.insert("safetensors.tensor_types", types);
+            claims.insert("safetensors.tensor_types", types);
         }
         let stored: Vec<_> = stored.iter().map(|(dtype, count)| format!("{count} x {dtype}")).collect();
-        self.summary = vec![
+        let mut summary = vec![
             ("parameters", elements.to_string()),
             ("tensors", format!("{}: {}", header.tensors.len(), stored.join(", "))),
         ];
         if !header.metadata.is_empty() {
             let keys: Vec<_> = header.metadata.iter().take(16).map(|(key, _)| key.as_str()).collect();
-            self.summary.push(("metadata", format!("{}: {}", header.metadata.len(), keys.join(", "))));
+            summary.push(("metadata", format!("{}: {}", header.metadata.len(), keys.join(", "))));
         }
+        self.said = Some(Header { summary, claims, model: header.model() });
         Ok(())
     }
 }
@@ -154,12 +156,16 @@ impl scan::Scan for Scan {
         }
     }
 
+    fn header(&self) -> Option<Header> {
+        self.said.clone()
+    }
+
     fn finish(mut self: Box<Self>) -> Scanned {
         if self.position != self.byte_count {
             self.verdicts.fail((Rule::FileLength, format!("{} bytes of {}", self.position, self.byte_count)));
         } else if !self.is_read {
             self.verdicts.fail((Rule::HeaderLength, format!("a file of {} bytes", self.byte_count)));
         }
-        Scanned { report: self.verdicts.report(), summary: self.summary, claims: self.claims }
+        Scanned { report: self.verdicts.report(), header: self.said.unwrap_or_default() }
     }
 }

@@ -27,6 +27,8 @@ pub enum ClaimSpelling {
     Word,
     /// Names with a number each, as `f32:2,q4_K:7`: sorted bytewise by name, each name once, no number 0.
     Counts,
+    /// `yes`, and nothing else.
+    Yes,
 }
 
 impl ClaimRule {
@@ -45,6 +47,7 @@ impl ClaimSpelling {
         match self {
             Self::Number => decimal(value).is_ok(),
             Self::Word => is_route_safe(value),
+            Self::Yes => value == "yes",
             Self::Counts => counts(value).is_some_and(|names| names.is_sorted_by(|one, next| one < next)),
         }
     }
@@ -54,6 +57,7 @@ impl ClaimSpelling {
         match self {
             Self::Number => "decimal digits without a leading 0, below 2^64",
             Self::Word => "a-z, 0-9, `.`, `_` and `-`, at most 128, the first a letter or digit",
+            Self::Yes => "`yes`",
             Self::Counts => "names with a number each, sorted by name, as `f32:2,q4_K:7`",
         }
     }

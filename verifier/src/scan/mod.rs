@@ -15,6 +15,9 @@ pub trait Scan: Debug + Send {
     /// Checks the next bytes of the file.
     fn push(&mut self, bytes: &[u8]);
 
+    /// What the header says, once it was read and is valid; always `None` for a `.slm` file, whose header says nothing of its kind.
+    fn header(&self) -> Option<Header>;
+
     /// The verdicts, once the file has ended.
     fn finish(self: Box<Self>) -> Scanned;
 }
@@ -24,11 +27,38 @@ pub trait Scan: Debug + Send {
 pub struct Scanned {
     /// The rules of the format that were decided, in their order.
     pub report: Report,
-    /// What the file says of itself, as labels and values, both for people; values may hold any text of the file. Empty where
-    /// its header is not valid.
+    /// What the header says; empty where it is not valid.
+    pub header: Header,
+}
+
+/// What the header of a file says. Its texts are those of the file, whatever they hold.
+#[derive(Clone, Debug, Default)]
+pub struct Header {
+    /// Labels and values, both for people.
     pub summary: Vec<(&'static str, String)>,
-    /// What a manifest of version 1 claims of such a file; empty where its header is not valid, and for `.slm`.
+    /// What a manifest of version 1 claims of such a file; empty for `.slm`.
     pub claims: Claims,
+    /// What it says of the model.
+    pub model: Described,
+}
+
+/// What a file says of the model in it, each part where it says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Described {
+    /// The name of the model.
+    pub name: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// How most numbers are stored, as people call it: `Q4_K_M`.
+    pub quantization: Option<&'static str>,
+    /// The name of the license.
+    pub license: Option<String>,
+    /// Where the text of the license is.
+    pub license_link: Option<String>,
+    /// The model that it was made from.
+    pub base_model: Option<String>,
+    /// The version of that model.
+    pub base_version: Option<String>,
 }
 
 /// Bytes checked between two branches; the loop over them has none and compiles to vector instructions.

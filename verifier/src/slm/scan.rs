@@ -12,7 +12,7 @@ use super::rule::Rule;
 use super::tokenizer;
 use crate::digest::{Digest, sha256, tagged};
 use crate::report::Report;
-use crate::scan::{self, Claims, Scanned, first_not_zero};
+use crate::scan::{self, Scanned, first_not_zero};
 
 /// The properties of a file whose header, tokenizer and directory are valid.
 #[derive(Debug, Clone, PartialEq)]
@@ -257,9 +257,13 @@ impl scan::Scan for Scan {
         self.push(bytes);
     }
 
+    fn header(&self) -> Option<scan::Header> {
+        None
+    }
+
     fn finish(self: Box<Self>) -> Scanned {
         let outcome = (*self).finish();
         let summary = outcome.facts.as_ref().map(SlmFacts::summary).unwrap_or_default();
-        Scanned { report: outcome.report, summary, claims: Claims::new() }
+        Scanned { report: outcome.report, header: scan::Header { summary, ..Default::default() } }
     }
 }

@@ -47,7 +47,8 @@ impl Scanning {
                 Found { rules, facts, claims }
             }
             Self::Other(format, scan) => {
-                let Scanned { report: rules, claims, .. } = scan.finish();
+                let Scanned { report: rules, header } = scan.finish();
+                let claims = header.claims;
                 let claims = (!claims.is_empty()).then_some(FormatClaims::Listed(format, claims));
                 Found { rules, facts: None, claims }
             }

@@ -140,7 +140,7 @@ fn good_gguf_passes_and_says_what_it_is() {
     let first = Gguf { tensors: vec![], ..file.clone() };
     passes(Format::Gguf, &first.header());
     assert_eq!(
-        scan(Format::Gguf, &file.bytes(), 5).summary,
+        scan(Format::Gguf, &file.bytes(), 5).header.summary,
         [
             ("parameters", "35".to_owned()),
             ("tensors", "2: 1 x F32, 1 x Q8_0".to_owned()),
@@ -299,7 +299,7 @@ fn good_safetensors_passes_and_says_what_it_is() {
         passes(Format::Safetensors, &safetensors_file(header, data_bytes));
     }
     assert_eq!(
-        scan(Format::Safetensors, &safetensors_file(good[3].0, 1), 3).summary,
+        scan(Format::Safetensors, &safetensors_file(good[3].0, 1), 3).header.summary,
         [
             ("parameters", "1".to_owned()),
             ("tensors", "1: 1 x U8".to_owned()),

@@ -12,6 +12,7 @@ mod manifest_rules;
 mod manifest_sections;
 mod manifest_signature;
 mod manifest_v1;
+mod onnx;
 mod receipt;
 mod request;
 mod slm;

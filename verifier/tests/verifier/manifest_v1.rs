@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use minimodel_fixtures::{chunk_hashes, gguf_vec, merkle_root, safetensors_vec};
+use minimodel_fixtures::{chunk_hashes, gguf_vec, merkle_root, onnx_vec, safetensors_vec};
 use minimodel_verifier::artifact::Format;
 use minimodel_verifier::manifest::{Acquisition, FormatClaims, ManifestDraft, Schema, check};
+use minimodel_verifier::other::Container;
 use minimodel_verifier::receipt::{Consent, ConsentAction, ImportRecord, Receipt, RecordedCheck};
 use minimodel_verifier::verify::{Following, inspect_artifact, verify_artifact};
 use minimodel_verifier::{Manifest, ManifestError as E, Report, sha256};
@@ -13,10 +14,16 @@ use crate::manifest_inputs::{key, unsigned, with, without};
 
 const CHUNK: u64 = 16 << 10;
 
+/// Every format of version 1; one file that can run code stands for all.
+const FORMATS: [Format; 4] =
+    [Format::Gguf, Format::Safetensors, Format::Onnx, Format::Other(Container::Pickle)];
+
 fn file(format: Format) -> Vec<u8> {
     match format {
         Format::Gguf => gguf_vec(20_000, 7),
         Format::Safetensors => safetensors_vec(20_000, 7),
+        Format::Onnx => onnx_vec(20_000),
+        Format::Other(_) => [&b"\x80\x04\x95"[..], &[7; 40_000]].concat(),
         Format::Slm => unreachable!("a file of version 1"),
     }
 }
@@ -61,6 +68,11 @@ fn manifest_says_what_the_file_says_of_itself() {
             Format::Safetensors,
             "safetensors.parameter_count=20000 safetensors.tensor_count=1 safetensors.tensor_types=F32:1",
         ),
+        (
+            Format::Onnx,
+            "onnx.ir_version=10 onnx.opset_version=21 onnx.parameter_count=20000 onnx.tensor_count=1 onnx.tensor_types=1:1",
+        ),
+        (Format::Other(Container::Pickle), "other.container=pkl"),
     ];
     for (format, claims) in expected {
         let file = file(format);
@@ -78,7 +90,7 @@ fn manifest_says_what_the_file_says_of_itself() {
         ] {
             assert!(manifest.canonical().lines().any(|found| found == line), "{line}");
         }
-        let name = format!("{}-{}.{}", manifest.model_id(), manifest.model_version(), format.word());
+        let name = format!("{}-{}.{}", manifest.model_id(), manifest.model_version(), format.ending());
         assert_eq!(manifest.artifact_name().file(), name);
         let report = verified(&manifest, &file);
         assert!(report.ok(), "{report:?}");
@@ -91,13 +103,16 @@ fn manifest_says_what_the_file_says_of_itself() {
 // Rows: D2
 #[test]
 fn each_false_claim_fails_by_its_own_name() {
-    for format in [Format::Gguf, Format::Safetensors] {
+    for format in FORMATS {
         let file = file(format);
         let good = draft(format, &file);
         for rule in format.claims() {
             let mut other = good.clone();
             let FormatClaims::Listed(_, claims) = &mut other.claims else { unreachable!() };
-            if rule.is_required {
+            // The format itself, not what is in the file.
+            if matches!(format, Format::Other(_)) {
+                continue;
+            } else if rule.is_required {
                 *claims.get_mut(rule.key).unwrap() = "9".to_owned();
             } else {
                 claims.remove(rule.key);
@@ -106,8 +121,15 @@ fn each_false_claim_fails_by_its_own_name() {
                 verified(&other.build().unwrap(), &file).failures().map(|check| check.name).collect();
             assert_eq!(failed, [rule.key]);
         }
+        if let Format::Other(_) = format {
+            let mut other = good.clone();
+            other.claims = FormatClaims::placeholder(Format::Other(Container::Hdf5));
+            let failed: Vec<_> =
+                verified(&other.build().unwrap(), &file).failures().map(|check| check.name).collect();
+            assert_eq!(failed, ["other.container"]);
+        }
         let mut spoiled = file.clone();
-        *spoiled.last_mut().unwrap() ^= 1;
+        spoiled[40_000] ^= 1;
         let failed: Vec<_> =
             verified(&good.build().unwrap(), &spoiled).failures().map(|check| check.name).collect();
         assert_eq!(failed, ["artifact.sha256", "chunk.merkle_root"]);
@@ -142,7 +164,7 @@ fn each_broken_rule_of_version_1_has_an_error_of_its_own() {
         );
     };
     is(|error| matches!(error, E::UnknownVersion(_)), &with(&text, "manifest.version", "2"));
-    for kind in ["slm", "GGUF", "onnx"] {
+    for kind in ["slm", "GGUF", "tflite"] {
         is(|error| matches!(error, E::ArtifactKind(_)), &with(&text, "artifact.kind", kind));
     }
     is(|error| matches!(error, E::ArtifactKind(_)), &with(&v0, "artifact.kind", "gguf"));
@@ -164,6 +186,13 @@ fn each_broken_rule_of_version_1_has_an_error_of_its_own() {
     for (key, value) in bad {
         is(|error| matches!(error, E::ClaimSpelling { .. }), &with(&text, key, value));
     }
+    let other = draft(FORMATS[3], &file(FORMATS[3])).build().unwrap().text();
+    is(|error| matches!(error, E::ClaimSpelling { .. }), &with(&other, "other.container", "exe"));
+    is(|error| matches!(error, E::ClaimSpelling { .. }), &with(&other, "artifact.executes_on_load", "no"));
+    for missing in ["other.container", "artifact.executes_on_load"] {
+        is(|error| matches!(error, E::MissingKey { .. }), &without(&other, missing));
+    }
+    is(|error| matches!(error, E::UnknownKey { .. }), &plus(&text, "artifact.executes_on_load", "yes"));
     is(|error| matches!(error, E::ModelCardStatus(_)), &with(&text, "model_card.status", "none"));
     is(|error| matches!(error, E::ModelCardContradiction { .. }), &plus(&text, "model_card.route", "/card"));
     is(
@@ -174,7 +203,7 @@ fn each_broken_rule_of_version_1_has_an_error_of_its_own() {
 
 #[test]
 fn receipt_of_version_1_names_the_format_and_no_checksum() {
-    for format in [Format::Gguf, Format::Safetensors] {
+    for format in FORMATS {
         let manifest = draft(format, &file(format)).sign(&key()).unwrap();
         let utc = "2026-06-01T12:00:00Z".to_owned();
         let import = ImportRecord {

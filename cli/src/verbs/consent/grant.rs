@@ -102,6 +102,7 @@ fn meaning(action: Action, has_model: bool, has_peer: bool) -> String {
             "ask the public DHT of BitTorrent for peers of {model}, and let anyone who has the manifest see there where you publish it"
         ),
         Action::Map => "have the router let others in at one port, while something is shared".to_owned(),
+        Action::Executable => format!("take {model}, even if it can run code when a program loads it"),
     }
 }
 

@@ -39,10 +39,13 @@ pub(super) fn show(context: &Context, path: &Path, input: &Input, format: Format
     let printer = &context.printer;
     if !printer.is_json() {
         let mut lines = vec![
-            ("what".to_owned(), format!("a {} file", format.title())),
+            (
+                "what".to_owned(),
+                format!("{} {} file", if format == Format::Onnx { "an" } else { "a" }, format.title()),
+            ),
             ("size".to_owned(), show_exact_size(input.byte_count)),
         ];
-        lines.extend(outcome.summary.into_iter().map(|(label, value)| (label.to_owned(), value)));
+        lines.extend(outcome.header.summary.into_iter().map(|(label, value)| (label.to_owned(), value)));
         show::answer(printer, &lines)?;
     }
     report::answer(printer, None, &outcome.report)?;

@@ -8,7 +8,7 @@ use minimodel::Identity;
 use minimodel::checks::CheckRecords;
 use minimodel::clock;
 use minimodel_swarm::store::SourceFile;
-use minimodel_verifier::artifact::Format;
+use minimodel_verifier::artifact::{Format, read_header};
 use minimodel_verifier::chunk::{self, Layout, Tree, auto_chunk_size};
 use minimodel_verifier::digest::{parse_tagged, sha256};
 use minimodel_verifier::manifest::{
@@ -32,6 +32,8 @@ use crate::settings::Context;
 use crate::show;
 use crate::text;
 
+use super::propose::{self, Proposals};
+
 /// The answer under `--json`.
 #[derive(Serialize)]
 struct CreatedObject {
@@ -42,6 +44,8 @@ struct CreatedObject {
     artifact_sha256: String,
     chunk_size: u64,
     chunk_count: u64,
+    /// What the file said, by key of the manifest.
+    from_file: Proposals,
 }
 
 /// Checks the file and writes its manifest, and the chunk list where asked.
@@ -56,8 +60,9 @@ pub(super) fn run(args: &ManifestCreateArgs, context: &Context) -> Result<(), Fa
     }
     let source = check::open("artifact", &args.artifact)?;
     let layout = layout(args, source.byte_count())?;
-    let format = format(&args.artifact, &source)?;
-    let mut draft = draft(args, format, layout)?;
+    let format = format(args, &source)?;
+    let mut proposals = propose(args, format, &source)?;
+    let mut draft = draft(args, format, layout, &mut proposals)?;
     // The command line is checked before minutes of hashing, with valid placeholders in the place of the file's numbers.
     draft.build().map_err(|error| refused(&error))?;
     let identity = match args.sign {
@@ -84,15 +89,41 @@ pub(super) fn run(args: &ManifestCreateArgs, context: &Context) -> Result<(), Fa
     // The manifest states what this very check found.
     let records = CheckRecords::of(&context.home, &*context.printer);
     records.remember(&manifest, &source, begun_ns, tree.chunk_hashes());
-    answer(args, context, &manifest)
+    answer(args, context, &manifest, proposals)
 }
 
-/// The format of the file, by its first bytes. A file of none is checked as a `.slm` file, and refused by its magic number.
-fn format(path: &Path, source: &SourceFile) -> Result<Format, Failure> {
+/// The format of the file, by its first bytes.
+fn format(args: &ManifestCreateArgs, source: &SourceFile) -> Result<Format, Failure> {
+    let path = &args.artifact;
     let mut beginning = Vec::new();
     let read = source.reader().take(Format::BEGINNING_BYTES).read_to_end(&mut beginning);
     read.map_err(|error| Failure::reading("artifact", path, &error))?;
-    Ok(Format::of_beginning(&beginning).unwrap_or(Format::Slm))
+    let shown = escape::path(path);
+    match Format::of_beginning(&beginning) {
+        Some(format) if format.executes_on_load() && !args.include_executable => {
+            let error =
+                format!("`{shown}` is a {} file: it can run code when a program loads it", format.title());
+            let hint = "share a GGUF or safetensors file of the model instead, or add --include-executable: each user must then accept it";
+            Err(Failure::new(Exit::Verification, error, hint))
+        }
+        Some(format) => Ok(format),
+        None => {
+            let error = format!("`{shown}` has none of the formats that minimodel knows");
+            let hint = "known are GGUF, safetensors and .slm; see what it is: `minimodel inspect`";
+            Err(Failure::new(Exit::Verification, error, hint)
+                .because("its first bytes belong to none of them"))
+        }
+    }
+}
+
+/// What the file proposes for its manifest; nothing for a `.slm` file, whose manifest is of version 0.
+fn propose(args: &ManifestCreateArgs, format: Format, source: &SourceFile) -> Result<Proposals, Failure> {
+    if args.said.no_proposals || format == Format::Slm {
+        return Ok(Proposals::new());
+    }
+    let header = read_header(format, source.byte_count(), &mut source.reader());
+    let header = header.map_err(|error| Failure::reading("artifact", &args.artifact, &error))?;
+    Ok(propose::of(&args.artifact, source.byte_count(), &header.unwrap_or_default().model))
 }
 
 /// The chunk layout of the file; a chunk size that no manifest can name is a usage error.
@@ -109,8 +140,14 @@ fn layout(args: &ManifestCreateArgs, byte_count: u64) -> Result<Layout, Failure>
     })
 }
 
-/// The claims of the command line, with placeholders for the claims that the file itself determines.
-fn draft(args: &ManifestCreateArgs, format: Format, layout: Layout) -> Result<ManifestDraft, Failure> {
+/// The claims of the command line and those that are proposed, with placeholders for the claims that the file itself determines.
+/// What is proposed and not taken is removed.
+fn draft(
+    args: &ManifestCreateArgs,
+    format: Format,
+    layout: Layout,
+    proposals: &mut Proposals,
+) -> Result<ManifestDraft, Failure> {
     if format == Format::Slm && args.model_card_route.is_none() {
         let error = "the manifest of a .slm file names a model card";
         return Err(Failure::new(Exit::Usage, error, "add --model-card-route ROUTE"));
@@ -126,15 +163,35 @@ fn draft(args: &ManifestCreateArgs, format: Format, layout: Layout) -> Result<Ma
         };
         Ok(Evidence { kind: piece.kind.clone(), route: piece.route.clone(), sha256 })
     });
+    let given = [
+        ("model.id", &args.said.model_id),
+        ("model.version", &args.said.model_version),
+        ("license.route", &args.said.license_route),
+        ("license.spdx", &args.said.license_spdx),
+    ];
+    for (key, _) in given.iter().filter(|(_, given)| given.is_some()) {
+        proposals.remove(key);
+    }
+    if args.said.license_spdx.is_some() {
+        // The file's text of another license is none of this one.
+        proposals.remove("license.route");
+    }
+    let value = |key: &str| {
+        let given = given.iter().find(|(name, _)| *name == key).and_then(|(_, given)| given.as_ref());
+        given.or_else(|| proposals.get(key)).cloned()
+    };
+    let license_spdx = value("license.spdx");
+    let license_route =
+        value("license.route").or_else(|| propose::text_of(args.said.license_spdx.as_deref()?));
     let list = args.chunk_list_route.clone().map(|route| ChunkListClaims { route, sha256: [0; 32] });
     Ok(ManifestDraft {
         created_utc: args.created_utc.clone().unwrap_or_else(clock::now_utc),
-        model_id: args.model_id.clone(),
-        model_version: args.model_version.clone(),
+        model_id: value("model.id").ok_or_else(|| missing("the model's id", "--model-id ID"))?,
+        model_version: value("model.version").unwrap_or_else(|| "1".to_owned()),
         publisher_id: args.publisher_id.clone(),
         model_card_route: args.model_card_route.clone(),
-        license_route: args.license_route.clone(),
-        license_spdx: args.license_spdx.clone(),
+        license_route: license_route.ok_or_else(|| no_license(license_spdx.as_deref()))?,
+        license_spdx,
         takedown_route: args.takedown_route.clone(),
         artifact: ArtifactClaims {
             byte_count: layout.byte_count(),
@@ -153,10 +210,35 @@ fn draft(args: &ManifestCreateArgs, format: Format, layout: Layout) -> Result<Ma
             list,
         },
         evidence: evidence.collect::<Result<_, Failure>>()?,
-        source: SourceClaims::default(),
-        requires: RequiresClaims::default(),
+        source: SourceClaims {
+            kind: value("source.kind"),
+            id: value("source.id"),
+            revision: value("source.revision"),
+            sha256: None,
+        },
+        requires: RequiresClaims {
+            ram_mb: value("requires.ram_mb").and_then(|number| number.parse().ok()),
+            ..Default::default()
+        },
         extra: std::collections::BTreeMap::new(),
     })
+}
+
+fn missing(what: &str, flag: &str) -> Failure {
+    Failure::new(Exit::Usage, format!("{what} is neither given nor in the file"), format!("add {flag}"))
+}
+
+/// The failure for a license without the location of its text.
+fn no_license(spdx: Option<&str>) -> Failure {
+    let Some(spdx) = spdx else {
+        return missing("the license", "--license-spdx MIT, or another license, or --license-route ROUTE");
+    };
+    let error = format!("the text of the license {} has no location that is known", escape::shown(spdx));
+    Failure::new(
+        Exit::Usage,
+        error,
+        "add --license-route with the page of its text, as https://host/path or /path",
+    )
 }
 
 fn inspect(
@@ -225,7 +307,12 @@ fn refused(error: &ManifestError) -> Failure {
     Failure::new(Exit::Usage, "that would not be a valid manifest", format!("correct {flag}")).because(error)
 }
 
-fn answer(args: &ManifestCreateArgs, context: &Context, manifest: &Manifest) -> Result<(), Failure> {
+fn answer(
+    args: &ManifestCreateArgs,
+    context: &Context,
+    manifest: &Manifest,
+    proposals: Proposals,
+) -> Result<(), Failure> {
     let printer = &context.printer;
     if printer.is_json() {
         let fields = CreatedObject {
@@ -236,12 +323,18 @@ fn answer(args: &ManifestCreateArgs, context: &Context, manifest: &Manifest) -> 
             artifact_sha256: minimodel_verifier::digest::tagged(manifest.artifact_sha256()),
             chunk_size: manifest.chunk_size(),
             chunk_count: manifest.chunk_count(),
+            from_file: proposals,
         };
         return printer.event("manifest-created", fields);
     }
     printer.answer_path(&args.out)?;
     let verdict = publisher::verdict_with_warning(context, manifest);
-    printer.note(show::table(&show::subject(manifest, verdict.as_ref())));
+    let mut lines = show::subject(manifest, verdict.as_ref());
+    let proposed = |(key, value): (&&str, &String)| {
+        ("from the file".to_owned(), format!("{key}={}", escape::shown(value)))
+    };
+    lines.extend(proposals.iter().map(proposed));
+    printer.note(show::table(&lines));
     let word = |path: &Path| escape::shell_word(path.as_os_str());
     printer.note(format!("next: minimodel seed {} {}", word(&args.out), word(&args.artifact)));
     Ok(())

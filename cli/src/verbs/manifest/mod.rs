@@ -1,6 +1,7 @@
 //! `minimodel manifest`: creates, shows and signs manifests.
 
 mod create;
+mod propose;
 mod show;
 mod sign;
 

@@ -34,6 +34,9 @@ fn model_of_another_format_goes_the_whole_way() {
 
         let line = ["fetch", "--offer", &offer, "--out", "models", "--consent", "fetch,import"];
         let ran = bob.home.run(line).exits(0);
+        let words =
+            if ending == "gguf" { "GGUF: llama, 50000 parameters" } else { "safetensors: 50000 parameters" };
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
         let program = format!("a program that reads {}", if ending == "gguf" { "GGUF" } else { ending });
         assert!(ran.stderr.contains(&program), "{}", ran.stderr);
         let path = ran.stdout.trim().to_owned();
@@ -95,4 +98,43 @@ fn program_that_knows_no_such_manifest_names_its_version() {
     let line = "manifest create a.slm --model-id a --model-version 1 --publisher-id a --license-route /l -o a.minimodel";
     let refused = house.home.say(line).exits(2);
     assert!(refused.stderr.contains("--model-card-route"), "{}", refused.stderr);
+}
+
+#[test]
+fn what_the_file_says_is_proposed_and_marked() {
+    let house = House::new();
+    for file in ["a.gguf", "b.safetensors"] {
+        house.home.say(&format!("sample {file} --bytes 100KiB")).exits(0);
+        let line = |more: &str| format!("manifest create {file} --publisher-id alice -o m.minimodel{more}");
+        let ran = house.home.say(&line("")).exits(0);
+        let text = String::from_utf8(house.home.read("m.minimodel")).unwrap();
+        let id = if file == "a.gguf" { "sample-q4_0" } else { "sample" };
+        for said in [
+            &*format!("model.id={id}"),
+            "license.spdx=CC0-1.0",
+            "license.route=https://spdx.org/licenses/CC0-1.0.html",
+            "requires.ram_mb=1",
+        ] {
+            assert!(text.lines().any(|found| found == said), "{said} in {text}");
+            assert!(ran.stderr.contains(&format!("from the file  {said}")), "{said} in {}", ran.stderr);
+        }
+        assert!(text.lines().any(|line| line == "model.version=1"));
+        fs::remove_file(house.home.path("m.minimodel")).unwrap();
+        // What is given counts, and the file's license does not lend its text to another one.
+        let ran =
+            house.home.say(&line(" --model-id mine --license-spdx MIT --model-version 2 --json")).exits(0);
+        let text = String::from_utf8(house.home.read("m.minimodel")).unwrap();
+        for given in ["model.id=mine", "model.version=2", "license.route=https://spdx.org/licenses/MIT.html"]
+        {
+            assert!(text.lines().any(|found| found == given), "{given} in {text}");
+        }
+        assert!(ran.stdout.contains(r#""from_file":{"requires.ram_mb":"1"}"#), "{}", ran.stdout);
+        fs::remove_file(house.home.path("m.minimodel")).unwrap();
+        let refused = house.home.say(&line(" --no-proposals")).exits(2);
+        assert!(refused.stderr.contains("--model-id"), "{}", refused.stderr);
+        let refused = house.home.say(&line(" --no-proposals --model-id mine")).exits(2);
+        assert!(refused.stderr.contains("--license-spdx MIT"), "{}", refused.stderr);
+        let refused = house.home.say(&line(" --license-spdx LicenseRef-own")).exits(2);
+        assert!(refused.stderr.contains("--license-route"), "{}", refused.stderr);
+    }
 }

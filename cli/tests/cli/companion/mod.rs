@@ -8,6 +8,7 @@ mod browser;
 mod causes;
 mod database;
 mod doctor;
+mod executables;
 mod exposed;
 mod folders;
 mod formats;
