@@ -186,16 +186,17 @@ impl Dialer {
 
     /// Notes that we connected to a peer at `site`. Of the passed-on addresses that were being dialed, those before that one did not
     /// answer and stay counted against the dial limits; that one is not counted, and those after it are not, either, as they were
-    /// not dialed: unless a meeting was under way, which may have led there while they were. If it is none of them, they led nowhere.
+    /// not dialed: unless a meeting was under way, or the peer's own addresses were dialed, which may have led there while they were.
+    /// If it is none of them, they led nowhere.
     pub(super) fn dial_ended_at(&mut self, now: Time, peer: PeerId, site: Site, is_meeting: bool) {
         let by = self.sources.brought_by(peer);
+        let is_alone = self.sources.tries_hearsay_alone(peer) && !is_meeting;
         let tried = self.sources.tried(peer);
         let is_there = |address: &SocketAddr| Site::of(address.ip()) == site;
         if let Some(there) = tried.iter().position(is_there) {
             self.reach.forgive(peer);
-            let not_counted =
-                tried.into_iter().skip(there).filter(|address| !is_meeting || is_there(address));
-            not_counted.for_each(|address| self.reach.give_back(now, by, address));
+            let not_counted = tried.into_iter().skip(there).filter(|address| is_alone || is_there(address));
+            not_counted.for_each(|address| self.reach.give_back(now, Told::Unasked(by), address));
         }
     }
 
@@ -217,7 +218,11 @@ impl Dialer {
         code: Option<CloseCode>,
     ) {
         let now = swarm.now;
-        drop(self.sources.tried(peer));
+        let is_alone = self.sources.tries_hearsay_alone(peer);
+        // A peer that refuses is at the one address that was dialed.
+        if let ([address], true) = (&*self.sources.tried(peer), code.is_some() && is_alone) {
+            self.reach.give_back(now, Told::Unasked(self.sources.brought_by(peer)), *address);
+        }
         if swarm.peers.is_connected(peer) {
             self.sources.connected(peer);
             return;

@@ -3,13 +3,15 @@
 //! An offer is passed on first-hand only: by a member that is connected to the peer that signed it, and only if that peer
 //! consented to publish. Received offers are handled in `offers`.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use minimodel_wire::{CloseCode, Consent, Frame, SignedOffer};
 
 use super::events::{Conn, Output};
 use super::outbox::{OFFERS_PER_FRAME, Word};
 use super::peer::{Peer, Phase};
-use super::site::Scope;
+use super::site::{Network, Scope};
 use super::swarm::Swarm;
 
 pub(super) fn pass_on_own_offer(swarm: &mut Swarm, conn: Conn) {
@@ -64,15 +66,23 @@ pub(super) fn send_on(swarm: &mut Swarm, conn: Conn) {
 
 fn send_offers(swarm: &mut Swarm, conn: Conn) {
     let Some(to) = swarm.peers.get(&conn) else { return };
-    let mut offers: Vec<Bytes> = swarm
-        .peers
-        .iter()
-        .filter(|&(&other, _)| other != conn)
-        .filter_map(|(_, peer)| peer.offer.as_ref().filter(|offer| may_know(to, offer)))
-        .map(|offer| Bytes::from(offer.to_bytes()))
-        .collect();
-    swarm.rng.shuffle(&mut offers);
-    offers.truncate(OFFERS_PER_FRAME);
+    let others = swarm.peers.iter().filter(|&(&other, _)| other != conn);
+    let offer = |peer: &Peer| {
+        let offer = peer.offer.as_ref().filter(|offer| may_know(to, offer))?;
+        Some((peer.site.allocation(), Bytes::from(offer.to_bytes())))
+    };
+    let mut known: Vec<(Network, Bytes)> = others.filter_map(|(_, peer)| offer(peer)).collect();
+    swarm.rng.shuffle(&mut known);
+    // One of each network before a second of any: the many keys of one leave room for others.
+    let mut before: BTreeMap<Network, usize> = BTreeMap::new();
+    let mut ranked: Vec<(usize, Bytes)> = Vec::new();
+    for (network, offer) in known {
+        let before = before.entry(network).or_default();
+        ranked.push((*before, offer));
+        *before += 1;
+    }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    let offers: Vec<Bytes> = ranked.into_iter().take(OFFERS_PER_FRAME).map(|(_, offer)| offer).collect();
     if !offers.is_empty() {
         swarm.send(conn, Frame::Peers { offers });
     }

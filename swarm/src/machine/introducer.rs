@@ -87,7 +87,7 @@ impl Introducer {
         }
         let has_moved = standings.moved(asker.id) >= swarm.config.terms.least_use();
         let (one, scope) =
-            (Asker { id: asker.id, network: asker.site.network(), has_moved }, asker.site.scope());
+            (Asker { id: asker.id, network: asker.site.allocation(), has_moved }, asker.site.scope());
         // Who is here without the consent to be found is not told; and an address within one network leads to another host elsewhere.
         let may_be_found = |peer: &Peer| {
             let publishes = peer.consent.contains(Consent::PUBLISH);

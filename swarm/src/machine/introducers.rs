@@ -53,6 +53,12 @@ pub(super) struct Counted {
     pub(super) by: Network,
 }
 
+impl Counted {
+    fn told(&self) -> Told {
+        if self.is_asked { Told::Asked(self.by) } else { Told::Unasked(Some(self.by)) }
+    }
+}
+
 impl Introducers {
     /// Counts a meeting by the word of a member in the network `by`, asked for this very peer or not, and returns it with those of
     /// its addresses that may be sent to; `None` if there are none.
@@ -71,9 +77,10 @@ impl Introducers {
         if !may || !self.sites.may(now, site, [AT_A_SITE]) {
             return None;
         }
-        let told = if is_asked { Told::Asked(by) } else { Told::Unasked(Some(by)) };
-        let addresses: Vec<_> = addresses.iter().copied().filter(|&at| reach.take(now, told, at)).collect();
-        if addresses.is_empty() {
+        let mut counted = Counted { addresses: addresses.to_vec(), is_asked, by };
+        let told = counted.told();
+        counted.addresses.retain(|&at| reach.take(now, told, at));
+        if counted.addresses.is_empty() {
             return None;
         }
         self.sites.add(now, site);
@@ -81,7 +88,7 @@ impl Introducers {
             self.unasked.add(now, by);
             self.unasked_at.add(now, (by, at));
         }
-        Some(Counted { addresses, is_asked, by })
+        Some(counted)
     }
 
     /// Notes that the peer is connected from or at `site`. What was sent elsewhere stays counted: it may have gone to a host that has
@@ -89,7 +96,7 @@ impl Introducers {
     pub(super) fn led_to_a_peer(&mut self, reach: &mut Reach, now: Time, counted: &Counted, site: Site) {
         let there = counted.addresses.iter().filter(|address| Site::of(address.ip()) == site);
         for &address in there.clone() {
-            reach.give_back(now, Some(counted.by), address);
+            reach.give_back(now, counted.told(), address);
         }
         if there.count() == 0 {
             self.led_to_nothing(counted.by);
@@ -207,7 +214,7 @@ mod tests {
             (0..100).filter(|&n| meet(n)).count()
         };
         assert_eq!(meetings(true, 7), AT_A_SITE as usize);
-        assert_eq!(meetings(true, 0xff_0000), 16);
+        assert_eq!(meetings(true, 0xff_0000), 7);
         assert_eq!(meetings(false, 7), UNASKED as usize);
     }
 

@@ -100,16 +100,37 @@ impl Meetings {
     /// offer of it.
     pub(super) fn dialed(&mut self, now: Time, me: PeerId, peer: PeerId, by: BroughtBy) {
         self.wanted.retain(|_, wanted| !matches!(wanted.stage, Stage::Over(until) if until <= now));
-        if self.wanted.len() < MOST && peer != me {
-            self.wanted.entry(peer).or_insert_with(|| Wanted {
-                stage: Stage::Silent(now + SILENT),
-                since: now,
-                by,
-                is_second: false,
-                asked: BTreeSet::new(),
-                asked_before: BTreeSet::new(),
-            });
+        if peer == me
+            || (self.wanted.len() >= MOST && !self.wanted.contains_key(&peer) && !self.make_room(by))
+        {
+            return;
         }
+        self.wanted.entry(peer).or_insert_with(|| Wanted {
+            stage: Stage::Silent(now + SILENT),
+            since: now,
+            by,
+            is_second: false,
+            asked: BTreeSet::new(),
+            asked_before: BTreeSet::new(),
+        });
+    }
+
+    /// Makes room for a peer that was brought by `by`, if others brought more: what one brings keeps out what no other does.
+    fn make_room(&mut self, by: BroughtBy) -> bool {
+        let mut held: BTreeMap<BroughtBy, usize> = BTreeMap::new();
+        for wanted in self.wanted.values() {
+            *held.entry(wanted.by).or_default() += 1;
+        }
+        let own = held.get(&by).copied().unwrap_or(0);
+        let Some((&most, _)) =
+            held.iter().filter(|(_, held)| **held > own + 1).max_by_key(|(_, held)| **held)
+        else {
+            return false;
+        };
+        let rests = |wanted: &Wanted| matches!(wanted.stage, Stage::Over(_) | Stage::Silent(_));
+        let evicted = self.wanted.iter().find(|(_, wanted)| wanted.by == most && rests(wanted));
+        let evicted = evicted.map(|(&peer, _)| peer);
+        evicted.and_then(|peer| self.wanted.remove(&peer)).is_some()
     }
 
     /// Notes that a peer is connected from or at `site`, and tells who introduced it, if it was met.
@@ -199,7 +220,7 @@ impl Meetings {
             && at + ANSWER <= now
             && let Some(mute) = swarm.peers.get(&conn)
         {
-            self.introducers.led_to_nothing(mute.site.network());
+            self.introducers.led_to_nothing(mute.site.allocation());
         }
         let may_ask = |one: &&Peer| {
             let publishes = one.consent.contains(Consent::PUBLISH);
@@ -210,15 +231,15 @@ impl Meetings {
         let Swarm { peers, rng, .. } = swarm;
         let networks_of = |asked: &BTreeSet<PeerId>| -> BTreeSet<Network> {
             let those = peers.values().filter(|one| asked.contains(&one.id));
-            those.map(|one| one.site.network()).collect()
+            those.map(|one| one.site.allocation()).collect()
         };
         let (before, now_asked) = (networks_of(&wanted.asked_before), networks_of(&wanted.asked));
         let mut rank = |one: &Peer| {
-            let network = one.site.network();
+            let network = one.site.allocation();
             let (lied, is_second) = (before.contains(&network), now_asked.contains(&network));
             let score = self.introducers.score(network);
             let is_bringer = wanted.by == Some(one.site.allocation());
-            (lied, is_second, score < 0, !is_bringer, Reverse(score), !one.dialed, rng.u32(..))
+            (lied, is_second, !is_bringer, Reverse(score), !one.dialed, rng.u32(..))
         };
         let next = peers.iter().filter(|(_, one)| may_ask(one)).min_by_key(|(_, one)| rank(one));
         let next = next.map(|(&conn, one)| (conn, one.id));
@@ -293,7 +314,7 @@ impl Meetings {
         let ports = [at.port(), meeting.offered_port];
         let addresses = ports.into_iter().filter(|&port| port != 0);
         let addresses: Vec<_> = addresses.map(|port| SocketAddr::new(at.ip(), port)).collect();
-        let told = (site.network(), is_asked);
+        let told = (site.allocation(), is_asked);
         let counted = self.introducers.take(&mut dialer.reach, now, told, &addresses)?;
         if let Some(wanted) = self.wanted.get_mut(&peer).filter(|_| is_asked) {
             wanted.stage = Stage::Meeting(by);

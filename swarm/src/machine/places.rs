@@ -65,21 +65,25 @@ impl Held {
         let mut held = Self::default();
         for site in sites {
             *held.sites.entry(site).or_default() += 1;
-            *held.networks.entry(site.network()).or_default() += 1;
+            *held.networks.entry(site.allocation()).or_default() += 1;
         }
         held
     }
 
     /// The count of the site's network, and that of the site.
     pub(super) fn by(&self, site: Site) -> (usize, usize) {
-        let network = self.networks.get(&site.network()).copied().unwrap_or(0);
+        let network = self.networks.get(&site.allocation()).copied().unwrap_or(0);
         (network, self.sites.get(&site).copied().unwrap_or(0))
     }
 
     /// The counts of two sites to compare: those of the sites within one network, otherwise those of their networks.
     fn compare(&self, one: Site, other: Site) -> (usize, usize) {
         let ((one_network, one_site), (other_network, other_site)) = (self.by(one), self.by(other));
-        if one.network() == other.network() { (one_site, other_site) } else { (one_network, other_network) }
+        if one.allocation() == other.allocation() {
+            (one_site, other_site)
+        } else {
+            (one_network, other_network)
+        }
     }
 
     /// Returns true if `rich` would hold no less than `poor` after giving it one.
@@ -139,8 +143,8 @@ fn best(holders: &[Holder], most: usize) -> BTreeSet<Conn> {
             *before += 1;
         }
     };
-    rank(&|site| (site.network(), Some(site)));
-    rank(&|site| (site.network(), None));
+    rank(&|site| (site.allocation(), Some(site)));
+    rank(&|site| (site.allocation(), None));
     ranked.sort_by_key(|&(rank, holder)| (rank, Reverse(holder.claim), holder.conn));
     ranked.into_iter().take(most).map(|(_, holder)| holder.conn).collect()
 }

@@ -25,9 +25,14 @@ const OF_A_NETWORK: [u32; 2] = [12, 48];
 const OF_A_NETWORK_ASKED: [u32; 2] = [16, 64];
 /// The same in all networks together.
 const OF_ALL: [u32; 2] = [256, 2_048];
+/// The part of one bringer in the limits of a network, so that two do not close it to what others say; and the same with what it
+/// says when asked.
+const OF_A_NETWORK_BY_ONE: [u32; 2] = [6, 24];
+const OF_A_NETWORK_BY_ONE_ASKED: [u32; 2] = [7, 28];
 /// Of these, for whoever brings an address first. The rest is kept for those who come later.
 const OF_THE_FIRST: [u32; 2] = [OF_ALL[0] / 2, OF_ALL[1] / 2];
-/// The part of one bringer in the rest. So it takes bringers in sixteen networks to use up the hour of all others.
+/// The part of one bringer in the rest, and again as much for what it says when asked: its guests' offers, which it passes on as
+/// they are, leave room for its own word. So it takes bringers in eight networks to use up the hour of all others.
 const OF_A_BRINGER: [u32; 2] = [OF_THE_FIRST[0] / 16, OF_THE_FIRST[1] / 16];
 /// Most keys whose failed dials are remembered. Before all failures of a key fade, fewer addresses than this are dialed
 /// in vain, so that an attacker gains nothing by failing under many keys.
@@ -62,12 +67,24 @@ pub(super) enum Told {
     Asked(Network),
 }
 
+impl Told {
+    /// Who says it, and whether it was asked.
+    fn by(self) -> (BroughtBy, bool) {
+        match self {
+            Self::Unasked(by) => (by, false),
+            Self::Asked(by) => (Some(by), true),
+        }
+    }
+}
+
 /// Addresses that were tried because others named them, and did not answer. Keys are free, and networks are not: so they are counted
 /// by where they led, and by the network of whoever brought the address. No one uses up what others need.
 #[derive(Debug)]
 pub(super) struct Reach {
     networks: Budget<Network, 2>,
-    bringers: Budget<BroughtBy, 2>,
+    bringers: Budget<(BroughtBy, bool), 2>,
+    /// By the network of a member that brought an address, and the network that it led to.
+    pairs: Budget<(Network, Network), 2>,
     /// Beyond the parts of the bringers.
     first: Budget<(), 2>,
     all: Budget<(), 2>,
@@ -81,6 +98,7 @@ impl Default for Reach {
         Self {
             networks: Budget::new(hour_and_day, MAX_KEYS),
             bringers: Budget::new(hour_and_day, MAX_KEYS),
+            pairs: Budget::new(hour_and_day, MAX_KEYS),
             first: Budget::new(hour_and_day, 1),
             all: Budget::new(hour_and_day, 1),
             failed: BTreeMap::new(),
@@ -91,18 +109,25 @@ impl Default for Reach {
 impl Reach {
     /// Counts a try of the address against its network, its bringer and all together; returns false if a limit is reached.
     pub(super) fn take(&mut self, now: Time, told: Told, address: SocketAddr) -> bool {
-        let (by, of_a_network) = match told {
-            Told::Unasked(by) => (by, OF_A_NETWORK),
-            Told::Asked(by) => (Some(by), OF_A_NETWORK_ASKED),
+        let (by, is_asked) = told.by();
+        let (of_a_network, by_one) = if is_asked {
+            (OF_A_NETWORK_ASKED, OF_A_NETWORK_BY_ONE_ASKED)
+        } else {
+            (OF_A_NETWORK, OF_A_NETWORK_BY_ONE)
         };
         let at = Site::of(address.ip()).network();
-        let is_own = self.bringers.may(now, by, OF_A_BRINGER);
+        let is_own = self.bringers.may(now, (by, is_asked), OF_A_BRINGER);
+        let pair = by.map(|by| (by, at));
         let may = self.networks.may(now, at, of_a_network)
+            && pair.is_none_or(|pair| self.pairs.may(now, pair, by_one))
             && self.all.may(now, (), OF_ALL)
             && (is_own || self.first.may(now, (), OF_THE_FIRST));
         if may {
             self.networks.add(now, at);
-            self.bringers.add(now, by);
+            if let Some(pair) = pair {
+                self.pairs.add(now, pair);
+            }
+            self.bringers.add(now, (by, is_asked));
             self.all.add(now, ());
             if !is_own {
                 self.first.add(now, ());
@@ -112,12 +137,17 @@ impl Reach {
     }
 
     /// Takes back the count of a try: the peer answered, or the address was not tried after all.
-    pub(super) fn give_back(&mut self, now: Time, by: BroughtBy, address: SocketAddr) {
-        if self.networks.give_back(Site::of(address.ip()).network()) {
+    pub(super) fn give_back(&mut self, now: Time, told: Told, address: SocketAddr) {
+        let (by, is_asked) = told.by();
+        let at = Site::of(address.ip()).network();
+        if self.networks.give_back(at) {
+            if let Some(by) = by {
+                self.pairs.give_back((by, at));
+            }
             self.all.give_back(());
-            self.bringers.give_back(by);
+            self.bringers.give_back((by, is_asked));
             // Beyond its part it was counted for the first as well.
-            if !self.bringers.may(now, by, OF_A_BRINGER) {
+            if !self.bringers.may(now, (by, is_asked), OF_A_BRINGER) {
                 self.first.give_back(());
             }
         }
@@ -204,7 +234,7 @@ mod tests {
         let mut reach = Reach::default();
         for n in 0..1_000 {
             assert!(reach.take(after(0), Told::Unasked(None), victim(n)));
-            reach.give_back(after(0), None, victim(n));
+            reach.give_back(after(0), Told::Unasked(None), victim(n));
         }
     }
 
@@ -251,7 +281,7 @@ mod tests {
         let mut reach = Reach::default();
         for n in 0..1_000 {
             assert!(reach.take(after(0), Told::Unasked(by(0)), address(0, n)));
-            reach.give_back(after(0), by(0), address(0, n));
+            reach.give_back(after(0), Told::Unasked(by(0)), address(0, n));
         }
         assert!((0..OF_THE_FIRST[0]).all(|n| reach.take(after(0), Told::Unasked(by(1)), address(1, n))));
     }

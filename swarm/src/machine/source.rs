@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::found::{Found, Way};
 use super::reach::BroughtBy;
-use super::site::Site;
+use super::site::{Network, Site};
 use super::time::Time;
 
 /// Addresses of one peer that the user named; beyond it those named first are forgotten.
@@ -134,6 +134,11 @@ impl Source {
     /// By which way we learned of the peer.
     pub(super) fn learned(&self) -> Found {
         if self.by_user { Found::Named } else { self.found }
+    }
+
+    /// The network that its passed-on addresses lead to first.
+    pub(super) fn leads_to(&self) -> Option<Network> {
+        self.pex_addresses.first().map(|address| Site::of(address.ip()).network())
     }
 
     /// Who brought its addresses.

@@ -11,7 +11,7 @@ use super::config::Limits;
 use super::eviction::Evictions;
 use super::found::Found;
 use super::reach::{BroughtBy, MAX_FAILURES};
-use super::site::Site;
+use super::site::{Network, Site};
 use super::source::{Source, State};
 use super::time::Time;
 
@@ -42,6 +42,10 @@ pub(super) struct Sources {
     pub(super) evictions: Evictions,
     /// When the peers of each bringer had their last turn.
     turns: BTreeMap<BroughtBy, u64>,
+    /// Likewise of the networks that passed-on offers lead to: the many offers of one do not stand before those of others.
+    turns_at: BTreeMap<Network, u64>,
+    /// The number of the last dial.
+    turn: u64,
     /// Peers that are being dialed.
     pub(super) dialing: BTreeSet<PeerId>,
     /// No peer is due before this time, and no peer that the user named before the second time.
@@ -57,6 +61,8 @@ impl Sources {
             may_drop: false,
             evictions: Evictions::default(),
             turns: BTreeMap::new(),
+            turns_at: BTreeMap::new(),
+            turn: 0,
             dialing: BTreeSet::new(),
             soonest: Time::MAX,
             soonest_by_user: Time::MAX,
@@ -232,13 +238,18 @@ impl Sources {
             .filter(|(_, source)| matches!(source.state, State::Waiting(at) if at <= now))
             .min_by_key(|(_, source)| {
                 let turn = self.turns.get(&source.brought_by()).copied().unwrap_or(0);
-                (turn, source.tries, source.found != Found::Earlier)
+                let at = source.leads_to().and_then(|at| self.turns_at.get(&at)).copied().unwrap_or(0);
+                (turn, source.tries, at, source.found != Found::Earlier)
             })?;
-        let next = self.turns.values().max().map_or(1, |last| last + 1);
+        self.turn += 1;
         if self.turns.len() >= MAX_TURNS {
             self.turns.clear();
         }
-        self.turns.insert(source.brought_by(), next);
+        if self.turns_at.len() >= MAX_TURNS {
+            self.turns_at.clear();
+        }
+        self.turns.insert(source.brought_by(), self.turn);
+        self.turns_at.extend(source.leads_to().map(|at| (at, self.turn)));
         (source.state, source.answered.is_fresh) = (State::Dialing, false);
         self.evictions.forget();
         self.dialing.insert(*peer);
@@ -259,6 +270,11 @@ impl Sources {
         let pex_addresses = pex_addresses.filter(|_| source.expires_unix > unix).copied();
         source.on_trial = pex_addresses.filter(may_try).collect();
         (own, source.on_trial.clone())
+    }
+
+    /// Returns true if the peer is dialed at passed-on addresses alone.
+    pub(super) fn tries_hearsay_alone(&self, peer: PeerId) -> bool {
+        self.known.get(&peer).is_some_and(|source| source.own_addresses().is_empty())
     }
 
     /// Takes the passed-on addresses that were being dialed, after the dial has ended.

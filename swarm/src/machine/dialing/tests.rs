@@ -10,6 +10,7 @@ use minimodel_wire::{Bitfield, Frame};
 
 mod crowd;
 mod found;
+mod hidden;
 
 const LATE: u64 = 1_000_000;
 

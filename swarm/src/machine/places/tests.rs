@@ -57,12 +57,12 @@ fn the_addresses_of_one_network_share_what_one_network_has() {
     assert_eq!(new([198, 51, 100, 1]), Some(Conn(61)));
     assert_eq!(new([192, 0, 2, 7]), Some(Conn(61)), "a third of that network is still few");
     assert_eq!(new([203, 0, 113, 200]), None);
-    // The same for a whole /48.
-    let v6 = |n: u16| Site::of(IpAddr::from([0x2001, 0xdb8, 0, n, 0, 0, 0, 1]));
+    // The same for a whole /32.
+    let v6 = |n: u16| Site::of(IpAddr::from([0x2001, 0xdb8, n, 0, 0, 0, 0, 1]));
     let holders: Vec<Holder> = (0..64)
         .map(|n| Holder { conn: Conn(n), site: v6(n as u16), claim: Claim::New, is_idle: false })
         .collect();
-    let other = Site::of("2001:db8:9::1".parse().unwrap());
+    let other = Site::of("2001:db9::1".parse().unwrap());
     assert_eq!(evicted(&holders, 32, other, Claim::New), Some(Conn(63)));
     assert_eq!(evicted(&holders, 32, v6(900), Claim::New), None);
     // Within one network, an address with many gives way to one with none.

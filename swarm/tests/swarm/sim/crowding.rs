@@ -158,3 +158,63 @@ fn keys_that_moved_chunks_leave_introductions_to_newcomers() {
     }
     soon_after(60, met);
 }
+
+/// A guest of the member 0 that is at `at` by its offer.
+fn guest(world: &mut World, at: u64, addresses: impl Fn(PeerNo) -> Vec<([u8; 4], u16)>) {
+    let mut plan = idler(ATTACKER, &[0]).joins_at(secs(at));
+    // It learns of no peer, and so names none.
+    plan.limits.max_known = 0;
+    let no = world.add(plan);
+    let own = offer(world, no, &addresses(no));
+    world.tell_at(secs(at) + ms(1), no, Input::OwnOffer(own));
+}
+
+// Rows: B19, H4, H14
+#[test]
+fn dead_offers_and_guests_together_do_not_hide_a_seeder() {
+    let mut world = world(KIB, 400);
+    world.behind(1, Router::named("same, port").unwrap());
+    // The fetcher dials it.
+    let bringer = world.add(idler(ATTACKER, &[0]));
+    let own = offer(&world, bringer, &[(ATTACKER, 10_000 + bringer as u16)]);
+    world.tell_at(ms(1), bringer, Input::OwnOffer(own));
+    for n in 0..12 {
+        guest(&mut world, 200, |_| vec![([10, 60, n, 1], 9), ([10, 61, n, 1], 9)]);
+    }
+    world.run(secs(12), |_| false);
+    let dead: Vec<_> = (5_000..5_075_usize)
+        .map(|no| {
+            let [.., b, c] = no.to_be_bytes();
+            offer(&world, no, &[([10, 100 + b, c, 1], 9), ([10, 200 + b, c, 1], 9)])
+        })
+        .collect();
+    for (turn, some) in (0..).zip(dead.chunks(5)) {
+        world.run(secs(12) + ms(500 * turn + 500), |_| false);
+        tell(&mut world, bringer, some);
+    }
+    soon_after(400, joined(&mut world, 1, SEEDER, 3_500));
+}
+
+// Rows: B19
+#[test]
+fn guests_of_one_host_leave_room_in_the_offers_for_a_newcomer() {
+    let mut world = world(KIB, 1);
+    for _ in 0..60 {
+        guest(&mut world, 2, |no| vec![(ATTACKER, 10_000 + no as u16)]);
+    }
+    let newcomer = world.add(Plan::leecher().knows(&[0]).joins_at(secs(60)));
+    soon_after(60, joined(&mut world, newcomer, SEEDER, 1_200));
+}
+
+// Rows: B19
+#[test]
+fn crowd_and_guests_of_one_host_delay_a_seeder_by_a_dial() {
+    let mut world = world(KIB, 120);
+    for _ in 0..36 {
+        world.add(idler(ATTACKER, &[1]).joins_at(secs(1)));
+    }
+    for _ in 0..50 {
+        guest(&mut world, 115, |no| vec![(ATTACKER, 10_000 + no as u16)]);
+    }
+    soon_after(120, joined(&mut world, 1, SEEDER, 1_200));
+}
