@@ -113,7 +113,7 @@ mod tests {
         assert!(unknown.error.contains("--frobnicate"), "{unknown:?}");
         assert_eq!(unknown.hint, "see `minimodel fetch --help`");
         let missing = failure_of(&["minimodel", "manifest", "create"]);
-        assert!(missing.error.contains("--model-id"), "{missing:?}");
+        assert!(missing.error.contains("--publisher-id"), "{missing:?}");
         assert_eq!(missing.hint, "see `minimodel manifest create --help`");
     }
 

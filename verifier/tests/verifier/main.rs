@@ -15,5 +15,6 @@ mod manifest_v1;
 mod onnx;
 mod receipt;
 mod request;
+mod safetensors_files;
 mod slm;
 mod verify;

@@ -249,7 +249,11 @@ fn link_loops_files_as_folders_and_past_times_have_plain_errors() {
     names(&ran, &["it would have ended at 2020-01-01T00:00:00Z, and it is 20", "Z now"]);
     // A fetch into a folder has no library to cache in.
     let ran = home.run(["fetch", "--offer", &offer, "-o", "out"]).exits(5);
-    assert!(hint(&ran).contains("may also name import, serve, publish, lan, dht, map)"), "{}", ran.stderr);
+    assert!(
+        hint(&ran).contains("may also name import, serve, publish, lan, dht, map, executable)"),
+        "{}",
+        ran.stderr
+    );
 
     fs::create_dir(home.path("out")).unwrap();
     mknodat(CWD, home.path("out").join(PART), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
