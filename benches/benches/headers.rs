@@ -7,6 +7,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use minimodel_fixtures::{protobuf_bytes as bytes, protobuf_number as number};
 use minimodel_verifier::artifact::{Format, scan};
 use minimodel_verifier::sha256;
 
@@ -50,16 +51,10 @@ fn safetensors(tensors: u64) -> Vec<u8> {
     [&(json.len() as u64).to_le_bytes(), json.as_bytes(), &data].concat()
 }
 
-/// An ONNX file of so many tensors of four bytes each.
-fn onnx(tensors: u64) -> Vec<u8> {
-    let tensor = [b"\x2a\x0a\x08\x01\x10\x01\x4a\x04".as_slice(), &[0; 4]].concat();
-    // The graph's length is a varint of five bytes.
-    let mut length = [0x80; 5];
-    let bytes = tensors * tensor.len() as u64;
-    length.iter_mut().enumerate().for_each(|(place, byte)| *byte |= (bytes >> (7 * place)) as u8 & 0x7f);
-    length[4] &= 0x7f;
-    let graph = tensor.repeat(usize::try_from(tensors).unwrap_or_default());
-    [b"\x08\x08\x3a".as_slice(), &length, &graph].concat()
+/// An ONNX file of so many tensors of one float each.
+fn onnx(tensors: usize) -> Vec<u8> {
+    let tensor = bytes(5, [number(1, 1), number(2, 1), bytes(9, [0; 4])].concat());
+    [number(1, 8), bytes(7, tensor.repeat(tensors))].concat()
 }
 
 fn headers(c: &mut Criterion) {

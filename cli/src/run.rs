@@ -33,7 +33,7 @@ pub(crate) fn run() -> Exit {
 fn dispatch(verb: Verb, context: &Context) -> Result<(), Failure> {
     match verb {
         Verb::Demo(args) => verbs::demo::run(&args, context),
-        Verb::Fetch(args) => verbs::fetch::run(&args.with_accepted(), context),
+        Verb::Fetch(args) => verbs::fetch::run(args, context),
         Verb::Mirror(args) => verbs::mirror::run(args, context),
         Verb::Seed(args) => verbs::seed::run(&args, context),
         Verb::ImportPeerRequest(args) => verbs::import_peer_request::run(&args, context),

@@ -23,7 +23,8 @@ use crate::settings::Context;
 use crate::show;
 
 /// Runs the verb.
-pub(crate) fn run(args: &FetchArgs, context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(args: FetchArgs, context: &Context) -> Result<(), Failure> {
+    let args = &args.with_accepted();
     if args.share.end_with_stdin {
         Interrupt::listen()?.end_with_stdin()?;
     }

@@ -8,7 +8,6 @@ use crate::settings::Context;
 
 /// Runs the verb.
 pub(crate) fn run(args: FetchArgs, context: &Context) -> Result<(), Failure> {
-    let args = args.with_accepted();
     let transfer = TransferOptions { keep_seeding: true, mirrors: true, ..args.transfer };
-    fetch::run(&FetchArgs { transfer, ..args }, context)
+    fetch::run(FetchArgs { transfer, ..args }, context)
 }

@@ -4,9 +4,9 @@ mod name;
 
 pub use name::ArtifactName;
 
-use crate::other::{self, Container};
 use std::io::{self, Read};
 
+use crate::other::{self, Container};
 use crate::scan::{ClaimRule, Header, Scan};
 use crate::{gguf, onnx, safetensors, slm};
 

@@ -256,7 +256,7 @@ impl Scan {
 
     fn summary(&self) -> Vec<(&'static str, String)> {
         let mut summary =
-            vec![("parameters", self.tensors.elements.to_string()), ("tensors", self.tensors.to_string())];
+            vec![("parameters", self.tensors.elements.to_string()), ("tensors", self.tensors.shown())];
         let texts = [
             ("name", "general.name"),
             ("architecture", "general.architecture"),

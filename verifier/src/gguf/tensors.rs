@@ -1,12 +1,11 @@
 //! Where the tensors are, in the order of their entries.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 
 use super::rule::Rule;
 use super::tensor::{self, Tensor};
 use crate::scan::rule::Fault;
-use crate::scan::spell_counts;
+use crate::scan::{show_counts, spell_counts};
 
 /// The entries that were read. All places are counted from the beginning of all tensors, in bytes.
 #[derive(Debug, Default)]
@@ -85,22 +84,14 @@ impl Tensors {
 
     /// How many there are of each type, as a manifest claims it: by number, since a name may be given to it only later.
     pub(super) fn types(&self) -> String {
-        let numbers: Vec<_> = self.kinds.iter().map(|(kind, count)| (kind.to_string(), *count)).collect();
-        spell_counts(numbers.iter().map(|(kind, count)| (kind.as_str(), *count)))
+        spell_counts(self.kinds.iter().map(|(kind, count)| (kind, *count)))
     }
-}
 
-/// How many there are, and how many of each type.
-impl fmt::Display for Tensors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.count())?;
-        for (place, (kind, count)) in self.kinds.iter().enumerate() {
-            f.write_str(if place == 0 { ": " } else { ", " })?;
-            match tensor::known(*kind) {
-                Some((title, ..)) => write!(f, "{count} x {title}")?,
-                None => write!(f, "{count} x type {kind}")?,
-            }
-        }
-        Ok(())
+    /// How many there are, and how many of each type, for people.
+    pub(super) fn shown(&self) -> String {
+        show_counts(self.kinds.iter().map(|(&kind, &count)| {
+            let name = tensor::known(kind).map(|(title, ..)| title.to_owned());
+            (name.unwrap_or_else(|| format!("type {kind}")), count)
+        }))
     }
 }

@@ -9,7 +9,7 @@ use super::rule::Rule;
 use super::tensor::{self, Tensor};
 use super::{MAX_DEPTH, MAX_TEXT_BYTES};
 use crate::scan::rule::{Fault, Verdicts};
-use crate::scan::{self, Claims, Described, Header, Scanned, spell_counts};
+use crate::scan::{self, Claims, Described, Header, Scanned, show_counts, spell_counts};
 use crate::shown::printable;
 
 /// Domains of operators that ONNX defines.
@@ -70,10 +70,14 @@ impl Scan {
         }
     }
 
-    /// Reads all fields that have come.
-    fn advance(&mut self) -> Result<(), Fault<Rule>> {
-        let held = take(&mut self.held);
-        let mut rest = held.as_slice();
+    /// Reads all fields that have come. Only bytes that are needed again are copied, and not those of tensors.
+    fn advance(&mut self, bytes: &[u8]) -> Result<(), Fault<Rule>> {
+        let mut held = take(&mut self.held);
+        let mut rest = bytes;
+        if !held.is_empty() {
+            held.extend_from_slice(bytes);
+            rest = &held;
+        }
         loop {
             let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(rest.len());
             self.skip -= skipped as u64;
@@ -242,17 +246,12 @@ impl Scan {
 }
 
 impl Model {
-    fn tensors(&self) -> u64 {
-        self.types.values().sum()
-    }
-
     fn claims(&self) -> Claims {
-        let types: Vec<_> = self.types.iter().map(|(number, count)| (number.to_string(), *count)).collect();
-        let types = spell_counts(types.iter().map(|(number, count)| (number.as_str(), *count)));
+        let types = spell_counts(self.types.iter().map(|(number, count)| (number, *count)));
         let claims = [
             ("onnx.ir_version", self.ir_version.map(|version| version.to_string())),
             ("onnx.opset_version", self.opset_version.map(|version| version.to_string())),
-            ("onnx.tensor_count", Some(self.tensors().to_string())),
+            ("onnx.tensor_count", Some(self.types.values().sum::<u64>().to_string())),
             ("onnx.parameter_count", Some(self.parameters.to_string())),
             ("onnx.tensor_types", Some(types).filter(|types| !types.is_empty())),
         ];
@@ -260,14 +259,11 @@ impl Model {
     }
 
     fn summary(&self) -> Vec<(&'static str, String)> {
-        let stored = self.types.iter().map(|(number, count)| match tensor::known(*number) {
-            Some((name, _)) => format!("{count} x {name}"),
-            None => format!("{count} x type {number}"),
-        });
-        let mut summary = vec![
-            ("parameters", self.parameters.to_string()),
-            ("tensors", format!("{}: {}", self.tensors(), stored.collect::<Vec<_>>().join(", "))),
-        ];
+        let tensors = show_counts(self.types.iter().map(|(&number, &count)| {
+            let name = tensor::known(number).map(|(name, _)| name.to_owned());
+            (name.unwrap_or_else(|| format!("type {number}")), count)
+        }));
+        let mut summary = vec![("parameters", self.parameters.to_string()), ("tensors", tensors)];
         summary.extend(self.opset_version.map(|version| ("opset", version.to_string())));
         summary.extend(self.producer.clone().map(|producer| ("producer", producer)));
         summary
@@ -280,10 +276,8 @@ impl scan::Scan for Scan {
         if self.verdicts.has_failed() {
             return;
         }
-        self.held.extend_from_slice(bytes);
-        if let Err(fault) = self.advance() {
+        if let Err(fault) = self.advance(bytes) {
             self.verdicts.fail(fault);
-            self.held = Vec::new();
         }
     }
 
@@ -299,7 +293,7 @@ impl scan::Scan for Scan {
     fn finish(mut self: Box<Self>) -> Scanned {
         if self.position != self.byte_count {
             self.verdicts.fail((Rule::FileLength, format!("{} bytes of {}", self.position, self.byte_count)));
-        } else if let Err(fault) = self.advance() {
+        } else if let Err(fault) = self.advance(&[]) {
             // A file of no byte was never pushed.
             self.verdicts.fail(fault);
         }

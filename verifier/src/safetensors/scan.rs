@@ -6,7 +6,7 @@ use super::header::{self, Tensor};
 use super::rule::Rule;
 use super::{LENGTH_BYTES, MAX_HEADER_BYTES, MAX_METADATA_BYTES, dtype};
 use crate::scan::rule::{Fault, Verdicts};
-use crate::scan::{self, ClaimSpelling, Claims, Header, Scanned, spell_counts};
+use crate::scan::{self, ClaimSpelling, Claims, Header, Scanned, show_counts, spell_counts};
 
 /// Checks a safetensors file that is pushed in order, in slices of any size.
 #[derive(Debug)]
@@ -120,15 +120,11 @@ impl Scan {
             ("safetensors.parameter_count", elements.to_string()),
         ]);
         // A name that is no word here is none that is known.
-        let types = spell_counts(stored.iter().map(|(dtype, count)| (dtype.as_str(), *count)));
+        let types = spell_counts(stored.iter().map(|(dtype, count)| (dtype, *count)));
         if ClaimSpelling::Counts.accepts(&types) {
             claims.insert("safetensors.tensor_types", types);
         }
-        let stored: Vec<_> = stored.iter().map(|(dtype, count)| format!("{count} x {dtype}")).collect();
-        let mut summary = vec![
-            ("parameters", elements.to_string()),
-            ("tensors", format!("{}: {}", header.tensors.len(), stored.join(", "))),
-        ];
+        let mut summary = vec![("parameters", elements.to_string()), ("tensors", show_counts(stored))];
         if !header.metadata.is_empty() {
             let keys: Vec<_> = header.metadata.iter().take(16).map(|(key, _)| key.as_str()).collect();
             summary.push(("metadata", format!("{}: {}", header.metadata.len(), keys.join(", "))));

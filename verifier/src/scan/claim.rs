@@ -1,6 +1,7 @@
 //! What a file says of itself, and a manifest of it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use crate::word::{decimal, is_route_safe};
 
@@ -75,10 +76,21 @@ fn counted(entry: &str) -> Option<&str> {
 }
 
 /// [`ClaimSpelling::Counts`] of names.
-pub(crate) fn spell_counts<'n>(counts: impl IntoIterator<Item = (&'n str, u64)>) -> String {
-    let sorted: BTreeMap<&str, u64> = counts.into_iter().collect();
+pub(crate) fn spell_counts<N: ToString>(counts: impl IntoIterator<Item = (N, u64)>) -> String {
+    let sorted: BTreeMap<String, u64> =
+        counts.into_iter().map(|(name, count)| (name.to_string(), count)).collect();
     let entries: Vec<String> = sorted.iter().map(|(name, count)| format!("{name}:{count}")).collect();
     entries.join(",")
+}
+
+/// The same for people, in the order given: `9: 2 x F32, 7 x Q4_K`.
+pub(crate) fn show_counts<N: Display>(counts: impl IntoIterator<Item = (N, u64)>) -> String {
+    let (mut all, mut entries) = (0_u64, Vec::new());
+    for (name, count) in counts {
+        all = all.saturating_add(count);
+        entries.push(format!("{count} x {name}"));
+    }
+    if entries.is_empty() { all.to_string() } else { format!("{all}: {}", entries.join(", ")) }
 }
 
 #[cfg(test)]

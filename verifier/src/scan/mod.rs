@@ -3,8 +3,8 @@
 mod claim;
 pub(crate) mod rule;
 
-pub(crate) use claim::spell_counts;
 pub use claim::{ClaimRule, ClaimSpelling, Claims};
+pub(crate) use claim::{show_counts, spell_counts};
 
 use std::fmt::Debug;
 

@@ -1,5 +1,6 @@
 //! ONNX: good files, and one bad file for each rule.
 
+use minimodel_fixtures::{protobuf_bytes as bytes, protobuf_number as number, varint};
 use minimodel_verifier::artifact::{self, Format};
 use minimodel_verifier::{Outcome, Report, onnx};
 use proptest::prelude::*;
@@ -21,24 +22,6 @@ fn verdict(bytes: &[u8]) -> (Vec<&'static str>, Vec<&'static str>) {
         checks.map(|check| check.name).collect()
     };
     (of(Outcome::Fail), of(Outcome::Warn))
-}
-
-fn varint(mut number: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while number > 0x7f {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-    bytes
-}
-
-fn number(field: u64, number: u64) -> Vec<u8> {
-    [varint(field << 3), varint(number)].concat()
-}
-
-fn bytes(field: u64, bytes: impl AsRef<[u8]>) -> Vec<u8> {
-    [varint(field << 3 | 2), varint(bytes.as_ref().len() as u64), bytes.as_ref().to_vec()].concat()
 }
 
 fn all(parts: &[Vec<u8>]) -> Vec<u8> {

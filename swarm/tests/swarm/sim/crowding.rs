@@ -38,6 +38,19 @@ fn tell(world: &mut World, from: PeerNo, offers: &[SignedOffer]) {
     assert!(world.send_past(from, &Frame::Peers { offers }) > 0, "nobody hears it");
 }
 
+/// Tells offers of these keys, each for two networks where nobody is, five each half second from this second on.
+fn tell_dead(world: &mut World, from: PeerNo, second: u64, keys: impl Iterator<Item = PeerNo>) {
+    let dead = |no: PeerNo| {
+        let [.., b, c] = no.to_be_bytes();
+        offer(world, no, &[([10, 100 + b, c, 1], 9), ([10, 200 + b, c, 1], 9)])
+    };
+    let dead: Vec<_> = keys.map(dead).collect();
+    for (turn, some) in (0..).zip(dead.chunks(5)) {
+        world.run(secs(second) + ms(500 * turn + 500), |_| false);
+        tell(world, from, some);
+    }
+}
+
 /// A peer that takes and gives nothing.
 fn idler(host: [u8; 4], knows: &[PeerNo]) -> Plan {
     let mut plan = Plan { behaviour: Behaviour::Idler, ..Plan::leecher().knows(knows).at_host(host) };
@@ -90,18 +103,7 @@ fn dead_offers_in_its_network_do_not_hide_a_seeder() {
 fn who_brought_an_offer_first_does_not_decide_for_ever() {
     let mut world = world(KIB, 400);
     world.run(secs(2), |_| false);
-    let dead: Vec<_> = (5_000..9_000_usize)
-        .filter(|&no| id_of(no) < id_of(SEEDER))
-        .take(75)
-        .map(|no| {
-            let [.., b, c] = no.to_be_bytes();
-            offer(&world, no, &[([10, 100 + b, c, 1], 9), ([10, 200 + b, c, 1], 9)])
-        })
-        .collect();
-    for (turn, some) in (0..).zip(dead.chunks(5)) {
-        world.run(secs(2) + ms(500 * turn + 500), |_| false);
-        tell(&mut world, 3, some);
-    }
+    tell_dead(&mut world, 3, 2, (5_000..9_000).filter(|&no| id_of(no) < id_of(SEEDER)).take(75));
     // While the seeder is away: its offer is public.
     world.run(secs(12), |_| false);
     let own = own_offer(&world);
@@ -182,16 +184,7 @@ fn dead_offers_and_guests_together_do_not_hide_a_seeder() {
         guest(&mut world, 200, |_| vec![([10, 60, n, 1], 9), ([10, 61, n, 1], 9)]);
     }
     world.run(secs(12), |_| false);
-    let dead: Vec<_> = (5_000..5_075_usize)
-        .map(|no| {
-            let [.., b, c] = no.to_be_bytes();
-            offer(&world, no, &[([10, 100 + b, c, 1], 9), ([10, 200 + b, c, 1], 9)])
-        })
-        .collect();
-    for (turn, some) in (0..).zip(dead.chunks(5)) {
-        world.run(secs(12) + ms(500 * turn + 500), |_| false);
-        tell(&mut world, bringer, some);
-    }
+    tell_dead(&mut world, bringer, 12, 5_000..5_075);
     soon_after(400, joined(&mut world, 1, SEEDER, 3_500));
 }
 
