@@ -25,7 +25,7 @@ export function fit({ fits, checks }) {
 }
 
 /** The end of a model file's name. */
-export const MODEL_FILE = /\.(slm|gguf|safetensors)$/;
+export const MODEL_FILE = /\.(slm|gguf|safetensors|onnx)$/;
 
 /** The folders and models among files; manifests are read by the browser. @param {Api.Files} files */
 export const choices = ({ entries }) => entries.filter((it) => it.is_dir || MODEL_FILE.test(it.name));

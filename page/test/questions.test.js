@@ -94,5 +94,5 @@ test('time that was not idle is time in which bytes moved', () => {
 
 test('folders and models can be chosen, manifests and the like cannot', () => {
   const names = (name) => choices({ roots: ['/a'], more: false, entries: [{ name, path: `/a/${name}`, is_dir: name === 'b.minimodel.d', bytes: 1 }] }).length;
-  assert.deepEqual(['m.slm', 'm.gguf', 'm.safetensors', 'b.minimodel.d', 'm.minimodel', 'slm', 'm.SLM'].map(names), [1, 1, 1, 1, 0, 0, 0]);
+  assert.deepEqual(['m.slm', 'm.gguf', 'm.safetensors', 'm.onnx', 'b.minimodel.d', 'm.minimodel', 'slm', 'm.SLM'].map(names), [1, 1, 1, 1, 1, 0, 0, 0]);
 });

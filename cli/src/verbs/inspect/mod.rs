@@ -36,7 +36,7 @@ pub(crate) fn run(args: &InspectArgs, context: &Context) -> Result<(), Failure> 
         Kind::Unknown => Err(Failure::new(
             Exit::Invalid,
             format!("`{}` is nothing that minimodel knows", escape::path(path)),
-            "it reads offers, manifests, GGUF, safetensors and .slm files, receipts, chunk lists, requests and .part.state records",
+            "it reads offers, manifests, GGUF, safetensors, ONNX and .slm files, receipts, chunk lists, requests and .part.state records",
         )
         .because("its first bytes belong to none of them")),
     }

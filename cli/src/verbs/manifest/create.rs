@@ -109,7 +109,7 @@ fn format(args: &ManifestCreateArgs, source: &SourceFile) -> Result<Format, Fail
         Some(format) => Ok(format),
         None => {
             let error = format!("`{shown}` has none of the formats that minimodel knows");
-            let hint = "known are GGUF, safetensors and .slm; see what it is: `minimodel inspect`";
+            let hint = "known are GGUF, safetensors, ONNX and .slm; see what it is: `minimodel inspect`";
             Err(Failure::new(Exit::Verification, error, hint)
                 .because("its first bytes belong to none of them"))
         }
